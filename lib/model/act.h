@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What is to be done to free space, and what came of it. Both are fixed-size messages: the trimmer parses nothing. */
+
+#include "observation.h"
+
+typedef enum Method {
+        METHOD_NONE,
+        METHOD_DELETE,          /* rotated segments, oldest first */
+        METHOD_COLLAPSE,        /* cut whole blocks off the head */
+        METHOD_COLLAPSE_LEASED, /* the same under a write lease, nobody has it open */
+        METHOD_PUNCH,           /* a hole into the head, behind a valid marker line */
+        METHOD_TRUNCATE,        /* everything before is gone */
+        METHOD_HEAL,            /* collapse the hole of a punched log that nobody has open */
+        METHOD_BALLAST_RELEASE,
+        METHOD_BALLAST_MAKE,
+        _METHOD_MAX,
+        _METHOD_INVALID = -EINVAL,
+} Method;
+
+const char *method_to_string(Method method);   /* "collapse", "punch", ... */
+Method method_from_string(const char *s);
+/* What people and programs that read the log will see after it, as half a sentence. */
+const char *method_reader_effect(Method method);
+
+typedef struct Act {
+        uint64_t id; /* counts up; 0: none */
+        Method method;
+        uint32_t slot; /* UINT32_MAX: not about a log */
+        uint32_t root;
+        char container[CONTAINER_ID_MAX];
+        uint64_t device, inode;  /* looked at again right before acting: another file is not touched */
+        LogWriter writer;        /* the facts the method was chosen by; changed facts refuse the act */
+        uint64_t want_bytes;     /* free about that many ... */
+        uint64_t keep_bytes;     /* ... and leave at least the newest that many */
+        bool emergency;          /* skip what only costs time */
+        bool by_hand;
+} Act;
+
+typedef enum ActResult {
+        ACT_DONE,          /* freed_bytes tells how much: may be less than was wanted, even 0 */
+        ACT_NOTHING_TO_DO, /* already at what it must keep, no segment, no hole, no ballast */
+        ACT_CHANGED,       /* another file, or its writer's flags differ: nothing was touched; writer has the news */
+        ACT_REFUSED,       /* not a regular file, a second link, outside the root: nothing was touched */
+        ACT_BUSY,          /* the lease was refused: somebody has it open */
+        ACT_UNSUPPORTED,   /* the filesystem cannot do it (EOPNOTSUPP) */
+        ACT_FAILED,        /* error has the errno */
+        ACT_CANCELLED,     /* the trimmer is gone or stuck: what came of it is not known */
+        _ACT_RESULT_MAX,
+} ActResult;
+
+const char *act_result_to_string(ActResult result);
+
+typedef struct Outcome {
+        uint64_t act;
+        Method method;
+        uint32_t slot;
+        ActResult result;
+        int32_t error;          /* negative errno; 0: none */
+        char stage[24];         /* the call that failed: "openat2", "fallocate"; empty: none */
+        uint64_t freed_bytes;   /* blocks before minus blocks after, plus what was appended meanwhile */
+        uint64_t cut_bytes;     /* what readers lost: bytes of log (or of segments) that are gone */
+        uint64_t allocated_bytes, size_bytes, segments_bytes; /* afterwards */
+        uint32_t n_segments;
+        uint64_t hole_bytes;
+        uint64_t ballast_bytes; /* afterwards, for the ballast's methods */
+        LogWriter writer;       /* as found */
+        uint64_t begin_usec, end_usec; /* monotonic */
+} Outcome;

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Facts about the world, each carrying its own time (CLOCK_MONOTONIC). The only way into the engine. Plain data
+ * of fixed size: the watcher sends them as they stand. */
+
+#include "container.h"
+
+typedef enum ObservationType {
+        OBSERVATION_PARTITION = 1, /* space and inodes */
+        OBSERVATION_LOG_INFO,      /* a log appeared, or what is known of it changed */
+        OBSERVATION_LOG_SAMPLE,    /* the size of a log */
+        OBSERVATION_LOG_GONE,
+        OBSERVATION_LOST,          /* could not look: blind must never look calm */
+        OBSERVATION_DOCKER,        /* what dockerd of a root says of itself */
+        OBSERVATION_FILESYSTEM,    /* what the filesystem can do */
+        OBSERVATION_NOTICE,        /* something odd that a person should know of, once */
+} ObservationType;
+
+typedef struct PartitionSample {
+        uint64_t total_bytes;
+        uint64_t free_bytes;  /* with the blocks reserved for root */
+        uint64_t avail_bytes; /* without them; never above free_bytes (f_bavail may wrap) */
+        uint64_t total_inodes; /* 0: the filesystem does not count them (btrfs) */
+        uint64_t avail_inodes;
+        bool read_only;
+} PartitionSample;
+
+/* The writer of a log: dockerd's descriptor. The number is found once and checked alone from then on. */
+typedef struct LogWriter {
+        int32_t pid; /* dockerd; 0: nobody has it open for writing, as far as is known */
+        int32_t fd;
+        Tristate append; /* O_APPEND in its flags */
+} LogWriter;
+
+typedef struct LogInfo {
+        uint32_t slot; /* given by the watcher; names the log until LOG_GONE, then may be used again */
+        uint32_t root; /* index of the data-root within the partition */
+        ContainerInfo container;
+        LogWriter writer;
+        uint64_t device, inode;
+        bool odd; /* a symlink, a FIFO, a second link, outside the root: never opened for writing */
+} LogInfo;
+
+typedef struct LogSample {
+        uint32_t slot;
+        uint32_t n_segments;      /* rotated *-json.log.N[.gz] */
+        uint64_t allocated_bytes; /* of the live log */
+        uint64_t segments_bytes;  /* allocated, of the rotated segments */
+        uint64_t size_bytes;      /* apparent, of the live log */
+        uint64_t hole_bytes;      /* of a hole of ours behind the marker line; 0: none */
+        uint32_t line_bytes;      /* mean length of its newest lines; 0: not measured */
+} LogSample;
+
+typedef enum NoticeKind {
+        NOTICE_QUEUE_OVERFLOW = 1, /* inotify lost events: everything was looked at again */
+        NOTICE_WATCH_LIMIT,        /* no more inotify watches: these logs are looked at by time alone */
+        NOTICE_CATALOG_BAD,        /* a container's JSON could not be read: guarded by its id alone */
+        NOTICE_LOG_ODD,            /* a log that will never be opened for writing */
+        NOTICE_LABEL_BAD,
+        NOTICE_TOO_MANY_LOGS,
+        _NOTICE_MAX,
+} NoticeKind;
+
+typedef struct Notice {
+        NoticeKind kind;
+        uint32_t slot; /* UINT32_MAX: not about one log */
+        int32_t error; /* negative errno; 0: none */
+        uint64_t count;
+        char detail[160]; /* sanitised: what was found, what was expected */
+} Notice;
+
+typedef struct Observation {
+        ObservationType type;
+        uint64_t time_usec;
+        union {
+                PartitionSample partition;
+                LogInfo log_info;
+                LogSample log_sample;
+                uint32_t log_gone; /* slot */
+                struct {
+                        int32_t error; /* negative errno; -ETIMEDOUT: no answer within the deadline */
+                } lost;
+                struct {
+                        uint32_t root;
+                        uint32_t version_major; /* 0: unknown */
+                } docker;
+                struct {
+                        bool can_collapse;  /* FALLOC_FL_COLLAPSE_RANGE */
+                        bool can_punch;
+                        bool freed_is_late; /* btrfs: statvfs shows a gain only after a commit */
+                        uint64_t ballast_bytes; /* that is there now; 0: none */
+                } filesystem;
+                Notice notice;
+        };
+} Observation;

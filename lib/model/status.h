@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What clients are shown, as plain data: filled by the supervisor, written as JSON by the codec
+ * (status_json.h). Nothing is owned here: all pointers are the caller's and need only live until the JSON
+ * is written. Texts are sanitised and never NULL unless it says so. Spans are lengths of time, not points
+ * in time. */
+
+#include <stddef.h>
+
+#include "event.h"
+
+typedef enum GuardState {
+        GUARD_GUARDING,  /* sees and may act */
+        GUARD_OBSERVING, /* sees, and was told not to act */
+        GUARD_DEGRADED,  /* sees, and cannot act */
+        GUARD_BLIND,     /* does not see */
+        _GUARD_STATE_MAX,
+} GuardState;
+
+const char *guard_state_to_string(GuardState state);
+
+typedef struct StatusLog {
+        const ContainerInfo *container;
+        LogSample sample;
+        int64_t growth_bps;
+        uint32_t share_permyriad; /* of the partition's growth */
+        Policy policy;            /* in force */
+        uint64_t keep_bytes;
+        bool is_protected;
+} StatusLog;
+
+typedef struct StatusPartition {
+        const char *mount;
+        const char *const *roots; /* Docker's data-roots on it; none: only alerted on */
+        size_t n_roots;
+        Level level;
+        Reason reason;
+        uint64_t level_for_usec; /* it has been at this level for that long */
+        GuardState state;
+        const char *state_detail; /* one sentence; empty: nothing to add */
+        PartitionSample space;
+        int64_t fill_bps, fill_inodes_ps;
+        TimeToFull full, inodes_full;
+        uint64_t act_below_bytes, target_bytes;
+        uint64_t ballast_bytes;
+        uint64_t freed_total_bytes;
+        uint32_t n_acts_total;
+        uint64_t paused_for_usec;   /* that long from now on; 0: not paused */
+        const char *docker_version; /* empty: unknown */
+        uint32_t n_logs_total;
+        uint64_t logs_allocated_bytes;
+        const StatusLog *logs; /* offenders first; perhaps not all of them */
+        size_t n_logs;
+} StatusPartition;
+
+typedef struct StatusEvent {
+        const Event *event;
+        uint64_t wall_usec; /* CLOCK_REALTIME, of the moment it happened */
+} StatusEvent;
+
+typedef struct GuardStatus {
+        const char *version;
+        Mode mode;
+        int32_t pid;
+        uint64_t uptime_usec;
+        const char *config; /* the file */
+        uint64_t longest_turn_usec;
+        const StatusPartition *partitions;
+        size_t n_partitions;
+        const StatusEvent *last_events; /* oldest first */
+        size_t n_last_events;
+        const char *const *notes; /* sentences: what is not guarded, what could not be set up */
+        size_t n_notes;
+} GuardStatus;
+
+typedef struct StatusAlert {
+        uint64_t id;
+        const char *mount;
+        Level level;
+        Reason reason;
+        uint64_t since_wall_usec;
+        const char *message;
+        const char *acknowledged_by; /* NULL: not acknowledged */
+        uint64_t acknowledged_until_wall_usec;
+} StatusAlert;
+
+/* The answer to a trim by hand: of the outcome, or with dry_run of the act that would be done. */
+typedef struct StatusTrimmed {
+        const char *name, *id;
+        Method method;
+        ActResult result; /* not used with dry_run, which answers "planned" */
+        uint64_t freed_bytes; /* with dry_run: that many are wanted */
+        uint64_t cut_bytes;
+        uint64_t allocated_bytes; /* afterwards; with dry_run: now */
+        bool dry_run;
+} StatusTrimmed;
