@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Sourced by ./dev: the test suites. Each prints the summary of its runner; nothing is skipped where CI is set.
+
+dev_pytest=(/usr/bin/python3 -m pytest -q -rs -p no:cacheprovider --durations=5)
+
+# Unit and simulator tests, and the layers that must not compile, under gcc with warnings as errors.
+dev_suite_unit() {
+        dev_build build-test -Dwerror=true &&
+                meson test -C build-test --print-errorlogs --no-suite slow
+}
+
+# The same with clang, under AddressSanitizer and UndefinedBehaviourSanitizer.
+dev_suite_sanitize() {
+        CC=clang dev_build build-sanitize -Dwerror=true -Db_sanitize=address,undefined -Db_lundef=false &&
+                ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+                        meson test -C build-sanitize --print-errorlogs --timeout-multiplier 4 --no-suite shell
+}
+
+dev_suite_fuzz() { tests/fuzz/run "${FUZZ_SECONDS:-20}"; }
+
+# The daemon and its parts on real filesystems.
+dev_suite_faults() {
+        dev_build build-test -Dwerror=true && DISKBRAKE_BUILD="$PWD/build-test" "${dev_pytest[@]}" tests/faults
+}
+
+# Real Docker 20.10 and 26.1, real systemd, real journald, in boxes.
+dev_suite_host() {
+        dev_build build-host --prefix=/usr -Dwerror=true &&
+                DESTDIR="$PWD/build-host/destdir" meson install -C build-host --quiet --no-rebuild &&
+                DISKBRAKE_DESTDIR="$PWD/build-host/destdir" "${dev_pytest[@]}" tests/host
+}
+
+dev_test() {
+        local suite failed=() suites=("$@")
+        [ ${#suites[@]} -eq 0 ] && suites=(lint unit sanitize fuzz faults host)
+        dev_install_test_packages || [ "${CI:-}" != true ] || return 1
+        for suite in "${suites[@]}"; do
+                declare -F "dev_suite_$suite" >/dev/null || { echo "./dev test: no suite '$suite'" >&2; return 2; }
+                dev_say "suite $suite"
+                if ! "dev_suite_$suite"; then
+                        failed+=("$suite")
+                        echo "suite $suite FAILED" >&2
+                fi
+        done
+        echo
+        echo "suites: $((${#suites[@]} - ${#failed[@]})) passed, ${#failed[@]} failed"
+        [ ${#failed[@]} -eq 0 ]
+}
