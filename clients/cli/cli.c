@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "cli.h"
+
+#include <stdarg.h>
+
+#include "explain.h"
+
+void cli_error(const char *format, ...) {
+        va_list list;
+
+        (void) fflush(stdout); /* in the order of what happened */
+        fputs("diskbrake: ", stderr);
+        va_start(list, format);
+        (void) vfprintf(stderr, format, list);
+        va_end(list);
+        fputc('\n', stderr);
+}
+
+int cli_connect(const Arguments *a, Client **ret_client) {
+        char text[EXPLAIN_MAX];
+
+        int r = client_connect(a->socket, CLIENT_TIMEOUT_USEC, ret_client);
+        if (r < 0) {
+                cli_error("%s", explain_failure(r, a->socket, text, sizeof(text)));
+                return CLI_FAILED;
+        }
+        return CLI_OK;
+}
+
+int cli_call(const Arguments *a, const char *method, const char *parameters, uint64_t timeout_usec,
+             VarlinkReply *ret_reply) {
+        _cleanup_(client_freep) Client *client = NULL;
+        char text[EXPLAIN_MAX];
+        VarlinkReply reply;
+
+        if (cli_connect(a, &client) != CLI_OK)
+                return CLI_FAILED;
+        client_set_timeout(client, timeout_usec);
+        int r = client_call(client, method, parameters, &reply);
+        if (r < 0) {
+                cli_error("%s", explain_failure(r, a->socket, text, sizeof(text)));
+                return CLI_FAILED;
+        }
+        if (reply.error) {
+                cli_error("%s", explain_error(&reply, text, sizeof(text)));
+                varlink_reply_done(&reply);
+                return CLI_FAILED;
+        }
+        *ret_reply = reply;
+        return CLI_OK;
+}
+
+int cli_print_json(const cJSON *json) {
+        _cleanup_json_writer_ JsonWriter w = {};
+        const char *text;
+
+        json_writer_init(&w, VARLINK_REPLY_MAX * 4); /* indentation */
+        w.indent = true;
+        varlink_json_write(&w, NULL, json);
+        int r = json_writer_finish(&w, &text);
+        if (r < 0) {
+                cli_error("cannot print the answer: %s", strerror(-r));
+                return CLI_FAILED;
+        }
+        (void) puts(text);
+        return CLI_OK;
+}

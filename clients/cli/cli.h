@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What the commands share: the arguments, and the daemon at the other end. */
+
+#include "client.h"
+#include "render.h"
+
+/* Exit codes; `check` has those of the monitoring plugins. */
+#define CLI_OK 0
+#define CLI_FAILED 1
+#define CLI_USAGE 2
+#define CHECK_OK 0
+#define CHECK_WARNING 1
+#define CHECK_CRITICAL 2
+#define CHECK_UNKNOWN 3
+
+typedef struct Arguments {
+        const char *socket;
+        bool json, follow, dry_run, off, help, version;
+        const char *keep, *method, *span;
+        const char *const *operands; /* behind the command */
+        int n_operands;
+} Arguments;
+
+int command_status(const Arguments *a);
+int command_check(const Arguments *a);
+int command_trim(const Arguments *a);
+int command_pause(const Arguments *a);
+int command_alerts(const Arguments *a);
+int command_events(const Arguments *a);
+int command_config(const Arguments *a);
+int command_reload(const Arguments *a);
+
+/* "diskbrake: ..." on standard error. */
+void cli_error(const char *format, ...) _printf_(1, 2);
+
+/* Connects, calls, and says on standard error what went wrong: then CLI_FAILED. timeout_usec: for the
+ * answer. */
+int cli_call(const Arguments *a, const char *method, const char *parameters, uint64_t timeout_usec,
+             VarlinkReply *ret_reply);
+int cli_connect(const Arguments *a, Client **ret_client);
+
+/* Indented, for --json. */
+int cli_print_json(const cJSON *json);

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "status_json.h"
+
+#include "event_text.h"
+#include "journal_entry.h"
+
+#define NO_END_SEC 1e9 /* JSON has no infinity; thirty years is none of anybody's nights */
+
+static double seconds(uint64_t usec) { return usec == USEC_INFINITY ? NO_END_SEC : (double) usec / 1e6; }
+
+/* Tenths are more than any forecast knows. */
+static double coarse_seconds(uint64_t usec) {
+        double sec = (double) (usec / (USEC_PER_SEC / 10)) / 10;
+        return usec == USEC_INFINITY || sec > NO_END_SEC ? NO_END_SEC : sec;
+}
+
+static void add_range(JsonWriter *w, const char *key, const TimeToFull *full) {
+        if (!full->known || full->low_usec == USEC_INFINITY) {
+                json_writer_add_null(w, key);
+                return;
+        }
+        json_writer_begin_array(w, key);
+        json_writer_add_double(w, NULL, coarse_seconds(full->low_usec));
+        json_writer_add_double(w, NULL, coarse_seconds(full->high_usec));
+        json_writer_end_array(w);
+}
+
+static void add_strings(JsonWriter *w, const char *key, const char *const *strings, size_t n) {
+        json_writer_begin_array(w, key);
+        for (size_t i = 0; i < n; i++)
+                json_writer_add_string(w, NULL, strings[i]);
+        json_writer_end_array(w);
+}
+
+static void add_log(JsonWriter *w, const StatusLog *log) {
+        const ContainerInfo *container = log->container;
+        const LogSample *sample = &log->sample;
+
+        json_writer_begin_object(w, NULL);
+        json_writer_add_string(w, "name", container->name);
+        json_writer_add_string(w, "id", container->id);
+        json_writer_add_string(w, "image", container->image);
+        json_writer_add_string(w, "driver", log_driver_to_string(container->driver));
+        json_writer_add_bool(w, "running", container->running);
+        json_writer_add_uint(w, "allocated_bytes", sample->allocated_bytes + sample->segments_bytes);
+        json_writer_add_uint(w, "segments_bytes", sample->segments_bytes);
+        json_writer_add_uint(w, "hole_bytes", sample->hole_bytes);
+        json_writer_add_int(w, "growth_bps", log->growth_bps);
+        json_writer_add_double(w, "share", log->share_permyriad / 1e4);
+        json_writer_add_string(w, "policy", policy_to_string(log->policy));
+        json_writer_add_uint(w, "keep_bytes", log->keep_bytes);
+        json_writer_add_bool(w, "protected", log->is_protected);
+        json_writer_end_object(w);
+}
+
+static void add_space(JsonWriter *w, const StatusPartition *p) {
+        json_writer_add_uint(w, "total_bytes", p->space.total_bytes);
+        json_writer_add_uint(w, "free_bytes", p->space.free_bytes);
+        json_writer_add_uint(w, "avail_bytes", p->space.avail_bytes);
+        json_writer_add_uint(w, "total_inodes", p->space.total_inodes);
+        json_writer_add_uint(w, "avail_inodes", p->space.avail_inodes);
+        json_writer_add_int(w, "fill_bps", p->fill_bps);
+        json_writer_add_int(w, "fill_inodes_ps", p->fill_inodes_ps);
+        add_range(w, "time_to_full_sec", &p->full);
+        add_range(w, "inodes_full_sec", &p->inodes_full);
+}
+
+static void add_partition(JsonWriter *w, const StatusPartition *p) {
+        json_writer_begin_object(w, NULL);
+        json_writer_add_string(w, "mount", p->mount);
+        add_strings(w, "roots", p->roots, p->n_roots);
+        json_writer_add_string(w, "level", level_to_string(p->level));
+        json_writer_add_string(w, "reason", reason_to_string(p->reason));
+        json_writer_add_double(w, "level_since_sec", seconds(p->level_for_usec));
+        json_writer_add_string(w, "state", guard_state_to_string(p->state));
+        json_writer_add_string(w, "state_detail", p->state_detail);
+        add_space(w, p);
+        json_writer_add_uint(w, "act_below_bytes", p->act_below_bytes);
+        json_writer_add_uint(w, "target_bytes", p->target_bytes);
+        json_writer_add_uint(w, "ballast_bytes", p->ballast_bytes);
+        json_writer_add_uint(w, "freed_total_bytes", p->freed_total_bytes);
+        json_writer_add_uint(w, "acts_total", p->n_acts_total);
+        if (p->paused_for_usec > 0)
+                json_writer_add_double(w, "paused_for_sec", seconds(p->paused_for_usec));
+        else
+                json_writer_add_null(w, "paused_for_sec");
+        json_writer_add_string(w, "docker_version", p->docker_version);
+        json_writer_add_uint(w, "logs_total", p->n_logs_total);
+        json_writer_add_uint(w, "logs_allocated_bytes", p->logs_allocated_bytes);
+        json_writer_begin_array(w, "logs");
+        for (size_t i = 0; i < p->n_logs; i++)
+                add_log(w, &p->logs[i]);
+        json_writer_end_array(w);
+        json_writer_end_object(w);
+}
+
+static int add_field(const char *name, const char *value, void *userdata) {
+        json_writer_add_string(userdata, name, value);
+        return 0;
+}
+
+static void add_event(JsonWriter *w, const char *key, const StatusEvent *e) {
+        char message[EVENT_MESSAGE_MAX];
+
+        json_writer_begin_object(w, key);
+        json_writer_add_uint(w, "event_id", e->event->id);
+        json_writer_add_uint(w, "time_usec", e->wall_usec);
+        json_writer_add_string(w, "type", event_type_to_string(e->event->type));
+        json_writer_add_int(w, "priority", event_priority(e->event));
+        json_writer_add_string(w, "message", event_message(e->event, message, sizeof(message)));
+        json_writer_begin_object(w, "fields");
+        (void) journal_entry_fields(e->event, e->wall_usec, add_field, w);
+        json_writer_end_object(w);
+        json_writer_end_object(w);
+}
+
+void status_json_guard(JsonWriter *w, const GuardStatus *status) {
+        json_writer_begin_object(w, NULL);
+        json_writer_begin_object(w, "status");
+        json_writer_add_string(w, "version", status->version);
+        json_writer_add_string(w, "mode", mode_to_string(status->mode));
+        json_writer_add_int(w, "pid", status->pid);
+        json_writer_add_double(w, "uptime_sec", seconds(status->uptime_usec));
+        json_writer_add_string(w, "config", status->config);
+        json_writer_add_uint(w, "longest_turn_usec", status->longest_turn_usec);
+        json_writer_begin_array(w, "partitions");
+        for (size_t i = 0; i < status->n_partitions; i++)
+                add_partition(w, &status->partitions[i]);
+        json_writer_end_array(w);
+        json_writer_begin_array(w, "last_events");
+        for (size_t i = 0; i < status->n_last_events; i++)
+                add_event(w, NULL, &status->last_events[i]);
+        json_writer_end_array(w);
+        add_strings(w, "notes", status->notes, status->n_notes);
+        json_writer_end_object(w);
+        json_writer_end_object(w);
+}
+
+void status_json_event(JsonWriter *w, const StatusEvent *event) {
+        json_writer_begin_object(w, NULL);
+        if (event)
+                add_event(w, "event", event);
+        else
+                json_writer_add_null(w, "event");
+        json_writer_end_object(w);
+}
+
+static void add_alert(JsonWriter *w, const StatusAlert *alert) {
+        json_writer_begin_object(w, NULL);
+        json_writer_add_uint(w, "id", alert->id);
+        json_writer_add_string(w, "mount", alert->mount);
+        json_writer_add_string(w, "level", level_to_string(alert->level));
+        json_writer_add_string(w, "reason", reason_to_string(alert->reason));
+        json_writer_add_uint(w, "since_usec", alert->since_wall_usec);
+        json_writer_add_string(w, "message", alert->message);
+        json_writer_add_string(w, "acknowledged_by", alert->acknowledged_by);
+        if (alert->acknowledged_by)
+                json_writer_add_uint(w, "acknowledged_until_usec", alert->acknowledged_until_wall_usec);
+        else
+                json_writer_add_null(w, "acknowledged_until_usec");
+        json_writer_end_object(w);
+}
+
+void status_json_alerts(JsonWriter *w, const StatusAlert *alerts, size_t n_alerts) {
+        json_writer_begin_object(w, NULL);
+        json_writer_begin_array(w, "alerts");
+        for (size_t i = 0; i < n_alerts; i++)
+                add_alert(w, &alerts[i]);
+        json_writer_end_array(w);
+        json_writer_end_object(w);
+}
+
+void status_json_trimmed(JsonWriter *w, const StatusTrimmed *trimmed) {
+        const char *result = trimmed->dry_run ? "planned" : act_result_to_string(trimmed->result);
+
+        json_writer_begin_object(w, NULL);
+        json_writer_begin_object(w, "trimmed");
+        json_writer_add_string(w, "name", trimmed->name);
+        json_writer_add_string(w, "id", trimmed->id);
+        json_writer_add_string(w, "method", method_to_string(trimmed->method));
+        json_writer_add_string(w, "reader_effect", method_reader_effect(trimmed->method));
+        json_writer_add_string(w, "result", result);
+        json_writer_add_uint(w, "freed_bytes", trimmed->freed_bytes);
+        json_writer_add_uint(w, "cut_bytes", trimmed->cut_bytes);
+        json_writer_add_uint(w, "allocated_bytes", trimmed->allocated_bytes);
+        json_writer_add_bool(w, "dry_run", trimmed->dry_run);
+        json_writer_end_object(w);
+        json_writer_end_object(w);
+}
+
+void status_json_mounts(JsonWriter *w, const char *const *mounts, size_t n_mounts) {
+        json_writer_begin_object(w, NULL);
+        add_strings(w, "mounts", mounts, n_mounts);
+        json_writer_end_object(w);
+}
+
+void status_json_config(JsonWriter *w, const char *text, const char *file) {
+        json_writer_begin_object(w, NULL);
+        json_writer_add_string(w, "text", text);
+        json_writer_add_string(w, "file", file);
+        json_writer_end_object(w);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What clients are shown, as JSON of io.diskbrake.varlink: each writes the whole object of a reply's
+ * parameters. Errors are kept by the writer until json_writer_finish(). */
+
+#include "json_writer.h"
+#include "status.h"
+
+void status_json_guard(JsonWriter *w, const GuardStatus *status); /* of Status */
+void status_json_event(JsonWriter *w, const StatusEvent *event);  /* of Events; NULL: null */
+void status_json_alerts(JsonWriter *w, const StatusAlert *alerts, size_t n_alerts);
+void status_json_trimmed(JsonWriter *w, const StatusTrimmed *trimmed);
+void status_json_mounts(JsonWriter *w, const char *const *mounts, size_t n_mounts); /* of Pause */
+void status_json_config(JsonWriter *w, const char *text, const char *file);
