@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <stdio.h>
+
+#include "cut.h"
+
+/* A line that is too long, or that reaches into what is to be kept, moves the cut up by one step. More than that many
+ * such lines in a row, and it is not a log that we understand. */
+#define ATTEMPTS_MAX 16
+
+typedef struct Plan {
+        uint64_t data_from;          /* what lies before is freed already */
+        uint64_t cut_to;
+        uint64_t line_from, line_to; /* the line that the cut goes through; empty: it goes between two */
+        uint64_t head_from, head_to; /* the line that the marker's end goes through */
+        bool has_marker;
+        uint64_t freed_before;       /* as it says */
+        uint64_t freed_bytes;        /* what the range holds */
+} Plan;
+
+static ActResult failed(Outcome *o, int error) {
+        o->error = error;
+        return error == -EOPNOTSUPP || error == -ENOSYS ? ACT_UNSUPPORTED : ACT_FAILED;
+}
+
+static ActResult not_ours_to_cut(Outcome *o, int r) {
+        if (r < 0)
+                return failed(o, r);
+        return r == LOGFILE_E_CHANGED ? ACT_CHANGED : ACT_REFUSED;
+}
+
+int cut_find_hole(LogFile *f, uint64_t *ret_from, uint64_t *ret_to) {
+        uint64_t from, to;
+        int r;
+
+        if (logfile_size_bytes(f) <= CUT_MARKER_BYTES)
+                return LOGFILE_E_NO_HOLE;
+        r = logfile_read(f, 0, f->chunk, CUT_MARKER_BYTES);
+        if (r < 0)
+                return r == -ENODATA ? LOGFILE_E_NO_HOLE : r;
+        if (!cut_has_marker(f->chunk))
+                return LOGFILE_E_NO_HOLE;
+        r = logfile_seek_hole(f, CUT_MARKER_BYTES, &from);
+        if (r < 0)
+                return r;
+        /* Behind the marker, or where healing a filesystem with large clusters was interrupted. One further down is
+         * not ours. */
+        if (from >= logfile_size_bytes(f) || from > CUT_ALIGNMENT)
+                return LOGFILE_E_NO_HOLE;
+        r = logfile_seek_data(f, from, &to);
+        if (r < 0)
+                return r;
+        *ret_from = from;
+        *ret_to = to;
+        return 0;
+}
+
+/* Where the data begins that can be freed: behind our hole, or behind that of somebody's truncate. */
+static int find_data(LogFile *f, Plan *p) {
+        uint64_t hole_from;
+        int r;
+
+        r = cut_find_hole(f, &hole_from, &p->data_from);
+        if (r < 0)
+                return r;
+        if (logfile_size_bytes(f) > CUT_MARKER_BYTES)
+                p->has_marker = marker_read(f->chunk, &p->freed_before);
+        if (r == 0)
+                return 0;
+        if (p->has_marker) {
+                p->data_from = CUT_MARKER_BYTES;
+                return 0;
+        }
+        return logfile_seek_data(f, 0, &p->data_from);
+}
+
+/* ACT_DONE: there is something to cut. */
+static ActResult make_plan(LogFile *f, const Act *act, Plan *ret_plan, Outcome *o) {
+        const uint64_t keep = MAX(act->keep_bytes, CUT_KEEP_MIN);
+        uint64_t limit, want_to;
+        bool no_line = false;
+        Plan p = {};
+        int r;
+
+        r = find_data(f, &p);
+        if (r != 0)
+                return failed(o, r);
+        if (act->want_bytes == 0 || logfile_size_bytes(f) <= keep)
+                return ACT_NOTHING_TO_DO;
+        limit = logfile_size_bytes(f) - keep;
+        if (__builtin_add_overflow(p.data_from, act->want_bytes, &want_to) || want_to > limit)
+                want_to = limit;
+        /* Rounded up to what was asked for, then down from what must stay. */
+        p.cut_to = MIN(want_to + CUT_ALIGNMENT - 1, limit) / CUT_ALIGNMENT * CUT_ALIGNMENT;
+
+        for (int i = 0; i < ATTEMPTS_MAX && p.cut_to >= p.data_from + CUT_ALIGNMENT; i++) {
+                r = logfile_find_line(f, p.cut_to, &p.line_from, &p.line_to);
+                if (r < 0)
+                        return failed(o, r);
+                if (r == 0 && p.line_to <= limit) {
+                        r = logfile_data_bytes(f, p.data_from, p.cut_to, &p.freed_bytes);
+                        if (r < 0)
+                                return failed(o, r);
+                        *ret_plan = p;
+                        return ACT_DONE;
+                }
+                no_line = no_line || r != 0;
+                p.cut_to -= CUT_ALIGNMENT;
+        }
+        return no_line ? ACT_REFUSED : ACT_NOTHING_TO_DO;
+}
+
+static void intent_set(Intent *intent, const LogFile *f, const Act *act, const Plan *p, uint64_t cut_from) {
+        intent->method = act->method;
+        intent->root = act->root;
+        (void) snprintf(intent->container, sizeof(intent->container), "%s", act->container);
+        intent->device = act->device;
+        intent->inode = act->inode;
+        intent->size_bytes_before = logfile_size_bytes(f);
+        intent->cut_from = cut_from;
+        intent->cut_to = p->cut_to;
+}
+
+static void intent_phase(Intent *intent, uint32_t phase) {
+        atomic_store_explicit(&intent->pending, phase, memory_order_release);
+}
+
+void cut_forget(Intent *intent) { intent_phase(intent, CUT_PHASE_NONE); }
+
+/* Spaces over a line but for its newline. A line that is begun is covered by the intent until the next one is. */
+static int blank_line(LogFile *f, Intent *intent, uint64_t from, uint64_t to) {
+        int r;
+
+        if (to <= from + 1)
+                return 0;
+        intent_phase(intent, CUT_PHASE_NONE);
+        intent->blank_from = from;
+        intent->blank_to = to - 1;
+        intent_phase(intent, CUT_PHASE_BLANK);
+        r = logfile_blank(f, from, to - 1);
+        if (r < 0 && r != -ENOSPC) {
+                /* Half of it may be blank. Once more, now; else the intent stays for later. */
+                if (logfile_blank(f, from, to - 1) == 0)
+                        intent_phase(intent, CUT_PHASE_NONE);
+                return r;
+        }
+        return r;
+}
+
+ActResult cut_collapse(LogFile *f, Intent *intent, const Act *act, CutCheck check, void *userdata, Outcome *o) {
+        Plan p = {};
+        ActResult result;
+        int r;
+
+        result = make_plan(f, act, &p, o);
+        if (result != ACT_DONE)
+                return result;
+        result = check(userdata);
+        if (result != ACT_DONE)
+                return result;
+
+        intent_set(intent, f, act, &p, 0);
+        r = blank_line(f, intent, p.line_from, p.line_to);
+        if (r < 0)
+                return failed(o, r);
+        o->cut_bytes = p.line_to - p.line_from;
+
+        /* No flush: the kernel writes out what it is about to move before it moves it. */
+        intent_phase(intent, CUT_PHASE_CUT);
+        r = logfile_fallocate(f, FALLOC_FL_COLLAPSE_RANGE, 0, p.cut_to);
+        intent_phase(intent, CUT_PHASE_NONE);
+        if (r == -EINVAL) {
+                if (logfile_stat(f) != 0 || logfile_size_bytes(f) <= p.cut_to)
+                        return ACT_CHANGED; /* dockerd emptied it in the middle: its own rotation with one file */
+                f->call = "fallocate";
+                return failed(o, -EOPNOTSUPP); /* clusters larger than our alignment */
+        }
+        if (r < 0)
+                return failed(o, r);
+        o->cut_bytes = p.line_to - p.data_from;
+        o->freed_bytes = p.freed_bytes;
+        return ACT_DONE;
+}
+
+/* The record at the front. What the line's end says is read before the line is blanked. */
+static int marker_prepare(LogFile *f, const Plan *p, char ret_head[static CUT_MARKER_BYTES]) {
+        char line_end[MARKER_LINE_END_BYTES];
+        uint64_t freed;
+        int r;
+
+        r = logfile_read(f, p->line_to - sizeof(line_end), line_end, sizeof(line_end));
+        if (r < 0)
+                return r;
+        if (__builtin_add_overflow(p->freed_before, p->cut_to - p->data_from, &freed))
+                freed = UINT64_MAX;
+        /* The first one also takes what lay before it: all up to the cut. */
+        if (!p->has_marker)
+                freed = p->cut_to;
+        marker_make(ret_head, freed, line_end, sizeof(line_end));
+        return 0;
+}
+
+/* Blanks both lines and writes the marker, in an order that is valid after each step. -ENOSPC: half of it. */
+static int make_way(LogFile *f, Intent *intent, const Act *act, const Plan *p, const char *head) {
+        int r;
+
+        r = blank_line(f, intent, p->line_from, p->line_to);
+        if (r == 0)
+                r = blank_line(f, intent, p->head_from, p->head_to);
+        if (r < 0)
+                return r;
+        intent_phase(intent, CUT_PHASE_CUT);
+        r = logfile_write(f, 0, head, CUT_MARKER_BYTES);
+        if (r < 0 || act->emergency)
+                return r;
+        /* Costs time, not safety, where it fails. */
+        (void) logfile_flush(f, 0, MAX(p->head_to, (uint64_t) CUT_MARKER_BYTES));
+        (void) logfile_flush(f, p->line_from, p->line_to);
+        return 0;
+}
+
+/* After the hole, where there was no room before it (btrfs writes nothing in place). */
+static int late_marks(LogFile *f, const Intent *intent, const char *head) {
+        int r;
+
+        (void) logfile_sync_filesystem(f); /* only then has the space arrived */
+        r = logfile_write(f, 0, head, CUT_MARKER_BYTES);
+        if (r == 0)
+                r = logfile_blank(f, intent->blank_from, intent->blank_to);
+        return r;
+}
+
+static int punch(LogFile *f, uint64_t from, uint64_t to) {
+        return logfile_fallocate(f, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, from, to - from);
+}
+
+static int punch_first(LogFile *f, Intent *intent, const Plan *p, const char *head) {
+        int r;
+
+        intent_phase(intent, CUT_PHASE_NONE);
+        intent->blank_from = MAX(p->line_from, p->cut_to);
+        intent->blank_to = MAX(p->line_to, intent->blank_from + 1) - 1;
+        intent_phase(intent, CUT_PHASE_LATE);
+        r = punch(f, intent->cut_from, intent->cut_to);
+        if (r < 0) {
+                /* Some of the line may be blank already: all of it has to be, once there is room. */
+                intent_phase(intent, CUT_PHASE_NONE);
+                intent->blank_from = p->line_from;
+                intent->blank_to = MAX(p->line_to, p->line_from + 1) - 1;
+                intent_phase(intent, CUT_PHASE_BLANK);
+                return r;
+        }
+        r = late_marks(f, intent, head);
+        if (r == 0)
+                intent_phase(intent, CUT_PHASE_NONE);
+        /* Still no room: the space is free, or will be; the rest follows with the next message. */
+        return r == -ENOSPC ? 0 : r;
+}
+
+/* The line that the marker will end in: its rest must not stay behind as a fragment while the hole is not there yet.
+ * None where the marker takes the place of another, or of a hole. */
+static int plan_head(LogFile *f, Plan *p) {
+        int r;
+
+        if (p->has_marker || p->data_from >= CUT_MARKER_BYTES)
+                return 0;
+        r = logfile_find_line(f, CUT_MARKER_BYTES, &p->head_from, &p->head_to);
+        /* No end in sight: the hole swallows it, right after the marker is written. */
+        return r == LOGFILE_E_NO_LINE ? 0 : r;
+}
+
+ActResult cut_punch(LogFile *f, Intent *intent, const Act *act, CutCheck check, void *userdata, Outcome *o) {
+        char head[CUT_MARKER_BYTES];
+        Plan p = {};
+        ActResult result;
+        int r;
+
+        result = make_plan(f, act, &p, o);
+        if (result != ACT_DONE)
+                return result;
+        r = plan_head(f, &p);
+        if (r == 0)
+                r = marker_prepare(f, &p, head);
+        if (r != 0)
+                return not_ours_to_cut(o, r);
+        result = check(userdata);
+        if (result != ACT_DONE)
+                return result;
+
+        intent_set(intent, f, act, &p, CUT_MARKER_BYTES);
+        r = make_way(f, intent, act, &p, head);
+        if (r == -ENOSPC)
+                r = punch_first(f, intent, &p, head);
+        else if (r == 0) {
+                r = punch(f, CUT_MARKER_BYTES, p.cut_to);
+                intent_phase(intent, CUT_PHASE_NONE);
+        }
+        if (r < 0)
+                return failed(o, r);
+        o->cut_bytes = p.line_to - p.data_from;
+        o->freed_bytes = p.freed_bytes;
+        if (p.data_from == 0) /* the marker took the place of the first page */
+                o->freed_bytes -= MIN(p.freed_bytes, (uint64_t) CUT_MARKER_BYTES);
+        return ACT_DONE;
+}
+
+/* What is to be blanked again must be what it was: the inside of one line. Else dockerd emptied the file meanwhile,
+ * and nothing of ours is left in it. */
+static int finish_blank(LogFile *f, const Intent *intent) {
+        char before = '\n';
+        int r;
+
+        if (intent->blank_from >= intent->blank_to)
+                return 0;
+        r = logfile_check_line(f, intent->blank_from, intent->blank_to);
+        if (r == 0 && intent->blank_from > 0)
+                r = logfile_read(f, intent->blank_from - 1, &before, 1);
+        if (r == 0 && before != '\n' && before != 0)
+                r = LOGFILE_E_NO_LINE;
+        if (r != 0)
+                return r < 0 ? r : 0;
+        return logfile_blank(f, intent->blank_from, intent->blank_to);
+}
+
+/* A hole that was begun is made again, where the marker says that all before it was done. */
+static int finish_punch(LogFile *f, const Intent *intent) {
+        char head[CUT_MARKER_BYTES];
+        int r;
+
+        r = logfile_read(f, 0, head, sizeof(head));
+        if (r < 0)
+                return r == -ENODATA ? 0 : r;
+        return cut_has_marker(head) ? punch(f, intent->cut_from, intent->cut_to) : 0;
+}
+
+static int finish_late(LogFile *f, const Intent *intent) {
+        char head[CUT_MARKER_BYTES];
+        uint64_t freed = 0;
+        int r;
+
+        if (intent->blank_from < intent->blank_to) {
+                r = logfile_check_line(f, intent->blank_from, intent->blank_to);
+                if (r != 0)
+                        return r < 0 ? r : 0;
+        }
+        r = punch(f, intent->cut_from, intent->cut_to);
+        if (r < 0)
+                return r;
+        r = logfile_read(f, 0, head, sizeof(head));
+        if (r < 0)
+                return r;
+        (void) marker_read(head, &freed);
+        marker_make(head, MAX(freed, intent->cut_to), "", 0);
+        return late_marks(f, intent, head);
+}
+
+int cut_finish(LogFile *f, Intent *intent) {
+        const uint32_t phase = atomic_load_explicit(&intent->pending, memory_order_acquire);
+        int r;
+
+        r = logfile_stat(f);
+        if (r < 0)
+                return r;
+        if (r > 0 || logfile_size_bytes(f) < intent->size_bytes_before)
+                r = 0; /* collapsed, and thus done; or removed; or emptied by dockerd: nothing of ours is left in it */
+        else if (phase == CUT_PHASE_BLANK)
+                r = finish_blank(f, intent);
+        else if (phase == CUT_PHASE_CUT && intent->method == METHOD_PUNCH)
+                r = finish_punch(f, intent);
+        else if (phase == CUT_PHASE_LATE)
+                r = finish_late(f, intent);
+        if (r == 0)
+                cut_forget(intent);
+        return r;
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "beneath.h"
+#include "finder.h"
+#include "finder_roots.h"
+#include "mounts.h"
+#include "role.h"
+#include "text.h"
+
+/* Filesystems on a disk of this host. A volume that is an NFS mount is neither ours to guard nor safe to ask. */
+static const char *const local_fs_types[] = {"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "zfs", "bcachefs"};
+
+typedef struct Finder {
+        const FinderPlaces *places;
+        const Config *config;
+        Mounts mounts;
+        Found *found;
+} Finder;
+
+const FinderPlaces *finder_default_places(void) {
+        static const FinderPlaces places = {
+                .proc = "/proc",
+                .mountinfo = "/proc/self/mountinfo",
+                .daemon_json = "/etc/docker/daemon.json",
+                .default_roots = {"/var/lib/docker", "/var/snap/docker/common/var-lib-docker"},
+                .containerd = "/var/lib/containerd",
+        };
+        return &places;
+}
+
+void finder_note(Found *found, const char *format, ...) {
+        char text[1024];
+        va_list args;
+
+        if (found->n_notes >= FOUND_NOTES_MAX)
+                return;
+        va_start(args, format);
+        (void) vsnprintf(text, sizeof(text), format, args);
+        va_end(args);
+        (void) text_sanitize(found->notes[found->n_notes++], sizeof(found->notes[0]), text, strlen(text));
+}
+
+/* ---- partitions ---------------------------------------------------------------------------------------------- */
+
+static PartitionTarget *find_partition(Found *found, uint64_t device) {
+        for (uint32_t i = 0; i < found->n_partitions; i++)
+                if (found->partitions[i].device == device)
+                        return &found->partitions[i];
+        return NULL;
+}
+
+/* The one of that device, made where there is none yet. path lies on it. */
+static PartitionTarget *take_partition(Finder *f, uint64_t device, const char *path) {
+        PartitionTarget *partition = find_partition(f->found, device);
+        const Mount *mount;
+
+        if (partition)
+                return partition;
+        if (f->found->n_partitions >= PARTITIONS_MAX) {
+                finder_note(f->found, "more than %d partitions: %s is not watched", PARTITIONS_MAX, path);
+                return NULL;
+        }
+        partition = &f->found->partitions[f->found->n_partitions++];
+        partition->device = device;
+        (void) snprintf(partition->look_path, sizeof(partition->look_path), "%s", path);
+        mount = mounts_find(&f->mounts, path, device);
+        if (!mount)
+                (void) text_sanitize(partition->mount, sizeof(partition->mount), path, strlen(path));
+        else {
+                (void) text_sanitize(partition->mount, sizeof(partition->mount), mount->point, strlen(mount->point));
+                (void) text_sanitize(partition->fs_type, sizeof(partition->fs_type), mount->fs_type,
+                                     strlen(mount->fs_type));
+        }
+        return partition;
+}
+
+static void add_root(Finder *f, const FoundRoot *root) {
+        char path[CONFIG_PATH_MAX];
+        PartitionTarget *partition;
+
+        if ((size_t) snprintf(path, sizeof(path), "%s%s", root->docker.path, root->apart ? "/containers" : "") >=
+            sizeof(path))
+                return;
+        partition = take_partition(f, root->device, path);
+        if (!partition)
+                return;
+        if (partition->n_roots >= PARTITION_ROOTS_MAX) {
+                finder_note(f->found, "more than %d data-roots on %s: %s is not guarded", PARTITION_ROOTS_MAX,
+                            partition->mount, root->docker.path);
+                return;
+        }
+        partition->roots[partition->n_roots++] = root->docker;
+}
+
+static bool is_listed(const PartitionTarget *partition, const char *path) {
+        for (uint32_t i = 0; i < partition->n_roots; i++)
+                if (streq(partition->roots[i].path, path))
+                        return true;
+        for (uint32_t i = 0; i < partition->n_parts; i++)
+                if (streq(partition->parts[i], path))
+                        return true;
+        return false;
+}
+
+/* Another part of Docker, or a WatchPath=. One that lies apart makes its partition a watched one. */
+static void add_part(Finder *f, const char *path, bool configured) {
+        _cleanup_free_ char *canonical = realpath(path, NULL);
+        _cleanup_close_ int fd = -EBADF;
+        char clean[CONFIG_PATH_MAX];
+        PartitionTarget *partition;
+        struct stat st;
+        bool is_new;
+
+        fd = canonical ? beneath_open_absolute(canonical, O_PATH | O_DIRECTORY) : -errno;
+        if (fd < 0 || fstat(fd, &st) < 0 || !text_sanitize(clean, sizeof(clean), canonical, strlen(canonical))) {
+                if (configured)
+                        finder_note(f->found, "WatchPath=%s is not watched: %s", path,
+                                    fd < 0 ? strerrordesc_np(-fd) : "its path is too long or has control characters");
+                return;
+        }
+        is_new = !find_partition(f->found, st.st_dev);
+        partition = take_partition(f, st.st_dev, clean);
+        if (!partition || is_listed(partition, clean))
+                return;
+        if (partition->n_parts < PARTITION_PARTS_MAX)
+                memcpy(partition->parts[partition->n_parts++], clean, sizeof(clean));
+        if (is_new)
+                finder_note(f->found, "%s lies on %s: that is watched, too, but there are no logs to trim", clean,
+                            partition->mount);
+}
+
+/* Volumes that are mounts of their own, from the list of mounts alone. */
+static void add_volumes(Finder *f, const char *root) {
+        char folder[CONFIG_PATH_MAX + sizeof("/volumes")];
+
+        (void) snprintf(folder, sizeof(folder), "%s/volumes", root);
+        for (size_t i = 0; i < f->mounts.n; i++) {
+                const Mount *mount = &f->mounts.items[i];
+                bool local = false;
+
+                for (size_t j = 0; j < ELEMENTS(local_fs_types); j++)
+                        local = local || streq(mount->fs_type, local_fs_types[j]);
+                if (local && mounts_is_below(mount->point, folder) && !find_partition(f->found, mount->device))
+                        add_part(f, mount->point, false);
+        }
+}
+
+static void add_parts(Finder *f, const FoundRoots *roots) {
+        static const char *const below[] = {"volumes", "overlay2"};
+
+        for (uint32_t i = 0; i < roots->n; i++)
+                for (size_t j = 0; j < ELEMENTS(below); j++) {
+                        char path[CONFIG_PATH_MAX + 16];
+                        (void) snprintf(path, sizeof(path), "%s/%s", roots->items[i].docker.path, below[j]);
+                        add_part(f, path, false);
+                }
+        if (f->places->containerd && roots->n > 0)
+                add_part(f, f->places->containerd, false);
+        for (uint32_t i = 0; i < f->config->n_watch_paths; i++)
+                add_part(f, f->config->watch_paths[i], true);
+        for (uint32_t i = 0; i < roots->n; i++)
+                add_volumes(f, roots->items[i].docker.path);
+}
+
+/* The smaller of a share and an amount. Only where there is somebody to give it back: the trimmer of a root. */
+static void set_ballast(const Config *config, PartitionTarget *partition) {
+        _cleanup_close_ int fd = -EBADF;
+        struct statvfs vfs;
+        uint64_t total_bytes;
+
+        if (config->mode == MODE_OBSERVE || partition->n_roots == 0)
+                return;
+        fd = beneath_open_absolute(partition->look_path, O_PATH | O_DIRECTORY);
+        if (fd < 0 || fstatvfs(fd, &vfs) < 0)
+                return;
+        total_bytes = (uint64_t) vfs.f_blocks * vfs.f_frsize;
+        partition->ballast_bytes = MIN(total_bytes / 10000 * config->ballast_permyriad, config->ballast_bytes);
+}
+
+int finder_find(const FinderPlaces *places, const Config *config, Found *ret_found) {
+        Finder f = {.places = places, .config = config, .found = ret_found};
+        _cleanup_free_ FoundRoots *roots = malloc(sizeof(*roots));
+        _cleanup_free_ Dockerds *dockerds = calloc(1, sizeof(*dockerds));
+        int r;
+
+        memset(ret_found, 0, sizeof(*ret_found));
+        if (!roots || !dockerds)
+                return -ENOMEM;
+        r = mounts_read(places->mountinfo, &f.mounts);
+        if (r < 0)
+                finder_note(ret_found, "%s: %s; partitions are named by folders", places->mountinfo, strerrordesc_np(-r));
+        r = finder_process_list(places->proc, places->daemon_json, dockerds);
+        if (r < 0)
+                finder_note(ret_found, "%s: %s; no dockerd can be found", places->proc, strerrordesc_np(-r));
+        finder_roots_list(places, config, dockerds, roots, ret_found);
+        finder_process_done(dockerds);
+        for (uint32_t i = 0; i < roots->n; i++)
+                add_root(&f, &roots->items[i]);
+        add_parts(&f, roots);
+        for (uint32_t i = 0; i < ret_found->n_partitions; i++)
+                set_ballast(config, &ret_found->partitions[i]);
+        if (roots->n == 0)
+                finder_note(ret_found, "no Docker data-root was found: start Docker, or name it with DataRoot=");
+        mounts_done(&f.mounts);
+        return 0;
+}
+
+int finder_run(const RoleContext *context) {
+        _cleanup_free_ Message *message = malloc(sizeof(*message));
+        _cleanup_free_ Config *config = malloc(sizeof(*config));
+        int r;
+
+        if (!message || !config)
+                return EXIT_FAILURE;
+        r = message_receive(context->channel_fd, message, false);
+        if (r < 0 || message->type != MESSAGE_CONFIG || !message->config.ok)
+                return EXIT_FAILURE;
+        *config = message->config.config;
+        if (context->options && context->options->observe)
+                config->mode = MODE_OBSERVE;
+        memset(message, 0, sizeof(*message));
+        message->type = MESSAGE_FOUND;
+        r = finder_find(finder_default_places(), config, &message->found);
+        if (r == 0)
+                r = message_send(context->channel_fd, message, false);
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* watchdogd: parses the command line, makes the socket where none was handed over, becomes the launcher. */
+
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "launcher.h"
+#include "macros.h"
+
+/* systemd hands descriptors over from here on: sd_listen_fds(3). */
+#define LISTEN_FDS_START 3
+/* Clients that connect at the same moment; more than the server serves at once. */
+#define LISTEN_BACKLOG 128
+
+static const char help_text[] =
+        "watchdogd [OPTION...]\n\n"
+        "Keeps the partition under a Docker host from ever filling up. See watchdogd(8).\n\n"
+        "  --config FILE        read FILE and FILE.d/*.conf instead of /etc/diskbrake/diskbrake.conf\n"
+        "  --runtime-dir DIR    put the socket there instead of /run/diskbrake\n"
+        "  --state-dir DIR      keep archives there instead of /var/lib/diskbrake\n"
+        "  --observe            plan and tell, but touch nothing, whatever the configuration says\n"
+        "  --foreground         write events to standard output, too\n"
+        "  -h, --help           this text\n"
+        "  --version            the version\n";
+
+/* 1: go on; 0: done, exit 0; negative errno: a bad command line, said already. */
+static int options_parse(int argc, char **argv, Options *ret_options) {
+        enum { ARG_CONFIG = 256, ARG_RUNTIME, ARG_STATE, ARG_OBSERVE, ARG_FOREGROUND, ARG_VERSION };
+        static const struct option longs[] = {
+                {"config", required_argument, NULL, ARG_CONFIG},
+                {"runtime-dir", required_argument, NULL, ARG_RUNTIME},
+                {"state-dir", required_argument, NULL, ARG_STATE},
+                {"observe", no_argument, NULL, ARG_OBSERVE},
+                {"foreground", no_argument, NULL, ARG_FOREGROUND},
+                {"help", no_argument, NULL, 'h'},
+                {"version", no_argument, NULL, ARG_VERSION},
+                {},
+        };
+        Options o = {.config_path = "/etc/diskbrake/diskbrake.conf", .runtime_dir = "/run/diskbrake",
+                     .state_dir = "/var/lib/diskbrake"};
+        int c;
+
+        while ((c = getopt_long(argc, argv, "h", longs, NULL)) >= 0)
+                switch (c) {
+                case ARG_CONFIG:
+                        o.config_path = optarg;
+                        o.config_given = true;
+                        break;
+                case ARG_RUNTIME:
+                        o.runtime_dir = optarg;
+                        break;
+                case ARG_STATE:
+                        o.state_dir = optarg;
+                        break;
+                case ARG_OBSERVE:
+                        o.observe = true;
+                        break;
+                case ARG_FOREGROUND:
+                        o.in_foreground = true;
+                        break;
+                case 'h':
+                        (void) fputs(help_text, stdout);
+                        return 0;
+                case ARG_VERSION:
+                        (void) puts("watchdogd " DISKBRAKE_VERSION);
+                        return 0;
+                default:
+                        return -EINVAL; /* getopt said what */
+                }
+        if (optind < argc) {
+                (void) fprintf(stderr, "watchdogd: unexpected argument '%s'; see --help\n", argv[optind]);
+                return -EINVAL;
+        }
+        *ret_options = o;
+        return 1;
+}
+
+/* The socket that systemd hands over, or -ENOENT. */
+static int socket_from_systemd(void) {
+        const char *pid = getenv("LISTEN_PID"), *n = getenv("LISTEN_FDS");
+        struct stat st;
+        int r = -ENOENT;
+
+        if (pid && n && atoi(pid) == getpid() && atoi(n) >= 1 && fstat(LISTEN_FDS_START, &st) == 0 &&
+            S_ISSOCK(st.st_mode))
+                r = fcntl(LISTEN_FDS_START, F_SETFD, FD_CLOEXEC) < 0 ? -errno : LISTEN_FDS_START;
+        (void) unsetenv("LISTEN_PID");
+        (void) unsetenv("LISTEN_FDS");
+        (void) unsetenv("LISTEN_FDNAMES");
+        return r;
+}
+
+/* Somebody answers on that socket: another watchdogd that must not lose it. */
+static bool socket_is_alive(const struct sockaddr_un *address) {
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+        return fd >= 0 && (connect(fd, (const struct sockaddr *) address, sizeof(*address)) == 0 || errno == EAGAIN);
+}
+
+static int socket_make(const char *dir, gid_t gid) {
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        _cleanup_close_ int fd = -EBADF;
+
+        if ((size_t) snprintf(address.sun_path, sizeof(address.sun_path), "%s/diskbrake.socket", dir) >=
+            sizeof(address.sun_path))
+                return -ENAMETOOLONG;
+        if (mkdir(dir, 0755) < 0 && errno != EEXIST)
+                return -errno;
+        if (socket_is_alive(&address))
+                return -EADDRINUSE;
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+        if (unlink(address.sun_path) < 0 && errno != ENOENT)
+                return -errno;
+        mode_t mask = umask(0117); /* 0660: root and the group, from the first moment */
+        int r = bind(fd, (struct sockaddr *) &address, sizeof(address));
+        (void) umask(mask);
+        if (r < 0 || chown(address.sun_path, 0, gid) < 0 || listen(fd, LISTEN_BACKLOG) < 0)
+                return -errno;
+        return TAKE_FD(fd);
+}
+
+int main(int argc, char **argv) {
+        Options options;
+        Identity identity;
+        int r = options_parse(argc, argv, &options);
+
+        if (r <= 0)
+                return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        if (geteuid() != 0) {
+                (void) fputs("watchdogd: must be started as root: it reads and cuts root's files\n", stderr);
+                return EXIT_FAILURE;
+        }
+        r = identity_resolve(&identity);
+        if (r < 0) {
+                (void) fputs("watchdogd: neither the user 'diskbrake' nor 'nobody' exists\n", stderr);
+                return EXIT_FAILURE;
+        }
+        if (identity.is_nobody)
+                (void) fputs("watchdogd: the user 'diskbrake' does not exist; running unprivileged parts as "
+                             "'nobody', the socket is root's alone\n", stderr);
+
+        int listen_fd = socket_from_systemd();
+        if (listen_fd == -ENOENT)
+                listen_fd = socket_make(options.runtime_dir, identity.is_nobody ? 0 : identity.gid);
+        if (listen_fd < 0) {
+                (void) fprintf(stderr, "watchdogd: cannot make the socket in %s: %s\n", options.runtime_dir,
+                        listen_fd == -EADDRINUSE ? "another watchdogd answers there" : strerror(-listen_fd));
+                return EXIT_FAILURE;
+        }
+        (void) prctl(PR_SET_NAME, "watchdogd", 0, 0, 0);
+        return launcher_run(&(LauncherSeed){.options = &options, .identity = &identity, .listen_fd = listen_fd});
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "notify.h"
+
+/* Of one datagram: a STATUS= line for people, and no more. */
+#define NOTIFY_TEXT_MAX 1024
+
+static uint64_t watchdog_usec_of_environment(void) {
+        const char *watchdog = getenv("WATCHDOG_USEC");
+
+        return watchdog ? strtoull(watchdog, NULL, 10) : 0;
+}
+
+void notify_init(Notify *n) {
+        const char *path = getenv("NOTIFY_SOCKET");
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        size_t length = path ? strlen(path) : 0;
+        _cleanup_close_ int fd = -EBADF;
+
+        *n = (Notify){.fd = -EBADF, .watchdog_usec = watchdog_usec_of_environment()};
+        if (length < 2 || length >= sizeof(address.sun_path) || (path[0] != '/' && path[0] != '@'))
+                return;
+        memcpy(address.sun_path, path, length);
+        if (path[0] == '@')
+                address.sun_path[0] = 0; /* abstract */
+        fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0 || connect(fd, (struct sockaddr *) &address,
+                              (socklen_t) (offsetof(struct sockaddr_un, sun_path) + length)) < 0)
+                return;
+        n->fd = TAKE_FD(fd);
+}
+
+void notify_done(Notify *n) { n->fd = close_safe(n->fd); }
+
+void notify_init_relayed(Notify *n, int fd) {
+        *n = (Notify){.fd = fd, .watchdog_usec = watchdog_usec_of_environment()};
+}
+
+void notify_relay(const Notify *n, int from_fd) {
+        char text[NOTIFY_TEXT_MAX];
+        ssize_t length = recv(from_fd, text, sizeof(text), MSG_DONTWAIT | MSG_TRUNC);
+
+        if (length > 0 && (size_t) length <= sizeof(text) && n->fd >= 0)
+                (void) send(n->fd, text, (size_t) length, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+void notify_send(const Notify *n, const char *format, ...) {
+        char text[NOTIFY_TEXT_MAX];
+        va_list args;
+        int length;
+
+        if (n->fd < 0)
+                return;
+        va_start(args, format);
+        length = vsnprintf(text, sizeof(text), format, args);
+        va_end(args);
+        if (length > 0)
+                (void) send(n->fd, text, MIN((size_t) length, sizeof(text) - 1), MSG_NOSIGNAL | MSG_DONTWAIT);
+}

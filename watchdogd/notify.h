@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* sd_notify(3) that cannot block: the library's waits for ever once PID 1 hangs and its queue is full. */
+
+#include <stdint.h>
+
+#include "macros.h"
+
+typedef struct Notify {
+        int fd;                 /* -EBADF: nobody wants to know */
+        uint64_t watchdog_usec; /* WATCHDOG_USEC; 0: no service watchdog */
+} Notify;
+
+/* The launcher's: from $NOTIFY_SOCKET and $WATCHDOG_USEC. Not being told of a socket is no error. */
+void notify_init(Notify *notify);
+/* The supervisor's: through the launcher, since systemd listens to the main process alone. Takes fd over. */
+void notify_init_relayed(Notify *notify, int fd);
+/* Hands one datagram on, unread. */
+void notify_relay(const Notify *notify, int from_fd);
+void notify_done(Notify *notify);
+/* One datagram, lines of KEY=VALUE; lost where PID 1 does not read. */
+void notify_send(const Notify *notify, const char *format, ...) _printf_(2, 3);

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* One guarded partition, as the supervisor sees it: its engine, its watcher and its trimmer. Here the data flow
+ * stands in one place: what the watcher observes goes into the engine, what the engine plans goes to the teller and
+ * to the trimmer, what came of it goes back into the engine. */
+
+#include "children.h"
+#include "engine.h"
+#include "status.h"
+#include "teller.h"
+
+typedef struct Partition Partition;
+
+/* What a partition needs of the world around it. All borrowed; they outlive it. */
+typedef struct PartitionWorld {
+        sd_event *event;
+        Children *children;
+        Teller *teller;
+        const Config *config; /* in force; changes with partition_configure() */
+        Plan *plan;           /* room for one: too large for the stack, and one thing is done at a time */
+        void (*on_dockerd_gone)(Partition *partition, uint32_t root, void *userdata);
+        void (*on_turn)(Partition *partition, void *userdata); /* an answer, or a miss that was acted on */
+        void *userdata;
+} PartitionWorld;
+
+int partition_new(const PartitionWorld *world, const PartitionTarget *target, Partition **ret_partition);
+Partition *partition_free(Partition *partition);
+DEFINE_CLEANUP(Partition, partition_free)
+
+const PartitionTarget *partition_target(const Partition *partition);
+/* The same partition with other roots or another dockerd. */
+void partition_retarget(Partition *partition, const PartitionTarget *target);
+/* world's config has changed. */
+void partition_configure(Partition *partition);
+/* What dockerd of a root says of itself. text: sanitised. */
+void partition_set_docker(Partition *partition, uint32_t root, uint32_t major, const char *text);
+const char *partition_docker_text(const Partition *partition, uint32_t root);
+
+/* until_usec 0: go on. */
+void partition_pause(Partition *partition, uint64_t until_usec, const Asker *asker);
+
+/* A trim by hand. on_done is called once, perhaps at once; outcome NULL: refused, why is an ENGINE_E_* or a negative
+ * errno (-ENOTCONN: nobody can act now). Two trims of one log become one: both get its outcome. */
+typedef void (*PartitionTrimmed)(const Act *act, const Outcome *outcome, int why, void *userdata);
+void partition_trim(Partition *partition, uint32_t slot, uint64_t keep_bytes, Method method, bool dry_run,
+                    const Asker *asker, PartitionTrimmed on_done, void *userdata);
+void partition_forget_trims(Partition *partition, void *userdata); /* the client is gone: no callback any more */
+
+const Engine *partition_engine(const Partition *partition);
+/* The open alert as an event, with the numbers of this moment. */
+void partition_get_alert(const Partition *partition, Event *ret_event);
+GuardState partition_state(const Partition *partition);
+/* One sentence, "" when there is nothing to add. */
+void partition_describe(const Partition *partition, char *buf, size_t buf_bytes);
+/* It has answered since the last call of partition_take_turn(), or is known to be blind and that was acted on. */
+bool partition_had_turn(const Partition *partition);
+void partition_take_turn(Partition *partition);
+bool partition_has_started(const Partition *partition); /* the first look was answered, or its deadline missed */

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <stdio.h>
+
+#include "clock.h"
+#include "post.h"
+#include "text.h"
+#include "units.h"
+
+/* Between two tries: long enough that a hung disk is not hammered with processes, short enough that one that came
+ * back is guarded again before a flood fills it. */
+#define PAUSE_MIN_USEC (200 * USEC_PER_MSEC)
+#define PAUSE_MAX_USEC (30 * USEC_PER_SEC)
+/* Deadlines are about stuck processes: a fifth of a second more or less does not matter, a wake-up does. */
+#define DEADLINE_ACCURACY_USEC (200 * USEC_PER_MSEC)
+
+static void post_man(Post *p);
+
+static void timer_set(sd_event_source *source, uint64_t at_usec) {
+        if (at_usec == USEC_INFINITY) {
+                (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
+                return;
+        }
+        (void) sd_event_source_set_time(source, at_usec);
+        (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static void post_retry_later(Post *p) {
+        timer_set(p->retry, clock_monotonic_usec() + p->pause_usec);
+        p->pause_usec = MIN(2 * p->pause_usec, PAUSE_MAX_USEC);
+}
+
+static void post_miss(Post *p, int error) {
+        if (!p->missed) {
+                p->missed = true;
+                p->missed_since_usec = clock_monotonic_usec();
+        }
+        timer_set(p->deadline, USEC_INFINITY);
+        p->ops->on_missed(error, p->userdata);
+}
+
+static void worker_up(Worker *w, void *userdata) {
+        Post *p = userdata;
+
+        if (w == p->current)
+                p->ops->on_up(p->userdata);
+}
+
+static void worker_message(Worker *w, const Message *message, void *userdata) {
+        Post *p = userdata;
+
+        if (w != p->current)
+                return; /* the last words of one that was given up */
+        if (p->missed) {
+                p->missed = false;
+                p->pause_usec = PAUSE_MIN_USEC;
+                p->ops->on_back(p->userdata);
+        }
+        p->ops->on_message(message, p->userdata);
+}
+
+static void worker_gone(Worker *w, void *userdata) {
+        Post *p = userdata;
+
+        if (w == p->current) {
+                p->current = NULL;
+                if (!p->current_killed)
+                        post_miss(p, -ECHILD);
+        } else if (w == p->stuck)
+                p->stuck = p->current_killed ? TAKE_PTR(p->current) : NULL;
+        p->current_killed = p->current && p->current_killed;
+        worker_free(w);
+        if (!p->current)
+                post_retry_later(p);
+}
+
+static void post_man(Post *p) {
+        static const WorkerOps ops = {.on_up = worker_up, .on_message = worker_message, .on_gone = worker_gone};
+
+        if (p->current)
+                return;
+        if (children_spawn(p->children, p->role, p->key, &ops, p, &p->current) < 0)
+                post_retry_later(p);
+}
+
+static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
+        Post *p = userdata;
+
+        (void) s, (void) usec;
+        if (p->current) {
+                worker_kill(p->current);
+                p->current_killed = p->stuck != NULL;
+                if (!p->stuck) {
+                        p->stuck = TAKE_PTR(p->current);
+                        post_retry_later(p);
+                }
+        }
+        post_miss(p, -ETIMEDOUT);
+        return 0;
+}
+
+static int on_retry(sd_event_source *s, uint64_t usec, void *userdata) {
+        (void) s, (void) usec;
+        post_man(userdata);
+        return 0;
+}
+
+static int post_add_timer(Post *p, sd_event_source **source, sd_event_time_handler_t handler) {
+        int r = sd_event_add_time(p->event, source, CLOCK_MONOTONIC, 0, DEADLINE_ACCURACY_USEC, handler, p);
+
+        return r < 0 ? r : sd_event_source_set_enabled(*source, SD_EVENT_OFF);
+}
+
+int post_init(Post *p, Children *children, sd_event *event, Role role, uint64_t key, const PostOps *ops,
+              void *userdata) {
+        int r;
+
+        *p = (Post){.children = children, .event = event, .role = role, .key = key, .ops = ops,
+                    .userdata = userdata, .pause_usec = PAUSE_MIN_USEC};
+        r = post_add_timer(p, &p->deadline, on_deadline);
+        if (r >= 0)
+                r = post_add_timer(p, &p->retry, on_retry);
+        if (r < 0)
+                return r;
+        post_man(p);
+        return 0;
+}
+
+void post_done(Post *p) {
+        p->deadline = sd_event_source_disable_unref(p->deadline);
+        p->retry = sd_event_source_disable_unref(p->retry);
+        p->current = worker_free(p->current);
+        p->stuck = worker_free(p->stuck);
+}
+
+void post_expect(Post *p, uint64_t at_usec) { timer_set(p->deadline, at_usec); }
+
+int post_send(Post *p, const Message *message) { return p->current ? worker_send(p->current, message) : -ENOTCONN; }
+
+void post_describe(const Post *p, uint64_t now_usec, char *buf, size_t buf_bytes) {
+        const Worker *w = p->stuck ? p->stuck : p->current;
+        const StagePage *page = w ? worker_stage(w) : NULL;
+        uint64_t since_usec = page ? atomic_load_explicit(&page->since_usec, memory_order_acquire) : 0;
+        char span[UNITS_TEXT_MAX], call[sizeof(page->call)], subject[sizeof(page->subject)];
+
+        buf[0] = 0;
+        if (!p->missed)
+                return;
+        if (!w || since_usec == 0 || since_usec > now_usec) {
+                (void) snprintf(buf, buf_bytes, "the %s %s since %s", role_to_string(p->role),
+                        w ? "does not answer" : "is not running", span_format(now_usec - p->missed_since_usec, span));
+                return;
+        }
+        /* The worker may write while this is read: take copies and clean them. */
+        (void) text_sanitize(call, sizeof(call), page->call, strnlen(page->call, sizeof(page->call)));
+        (void) text_sanitize(subject, sizeof(subject), page->subject, strnlen(page->subject, sizeof(page->subject)));
+        (void) snprintf(buf, buf_bytes, "the %s is stuck in %s on %s since %s", role_to_string(p->role), call, subject,
+                span_format(now_usec - since_usec, span));
+}

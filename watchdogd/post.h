@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A post that must be manned: the watcher's or the trimmer's of one partition. Knows deadlines, and what to do when
+ * one is missed: say so at once, kill, and try a replacement, at most one at a time and with growing pauses, since
+ * it would most likely get stuck at the same place. Never waits for anybody. */
+
+#include "children.h"
+
+typedef struct PostOps {
+        void (*on_up)(void *userdata);                           /* a fresh worker is there: tell it its target */
+        void (*on_message)(const Message *message, void *userdata);
+        void (*on_missed)(int error, void *userdata); /* -ETIMEDOUT: no answer in time; -ECHILD: it ended. Each time */
+        void (*on_back)(void *userdata);              /* the first answer after that */
+} PostOps;
+
+typedef struct Post {
+        Children *children;
+        sd_event *event;
+        Role role;
+        uint64_t key;
+        const PostOps *ops;
+        void *userdata;
+        Worker *current; /* who is spoken to; NULL: nobody at the moment */
+        Worker *stuck;   /* killed and not gone yet */
+        bool current_killed; /* the replacement missed its deadline, too: two are stuck, nobody is sent after them */
+        bool missed;     /* a deadline was missed and nothing was heard since */
+        uint64_t missed_since_usec, pause_usec;
+        sd_event_source *deadline, *retry;
+} Post;
+
+/* Asks for the first worker. The post is embedded: it must not move. */
+int post_init(Post *post, Children *children, sd_event *event, Role role, uint64_t key, const PostOps *ops,
+              void *userdata);
+void post_done(Post *post);
+
+/* An answer is due by then (monotonic); any message counts. USEC_INFINITY: none is due. */
+void post_expect(Post *post, uint64_t at_usec);
+/* -ENOTCONN: the post is not manned; -EAGAIN: its worker does not read. */
+int post_send(Post *post, const Message *message);
+
+/* "stuck in fallocate on the log of 4f1c2a9be6d0 since 14 s", "not running"; writes "" when all is well. */
+void post_describe(const Post *post, uint64_t now_usec, char *buf, size_t buf_bytes);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The processes of watchdogd, and what each is given when it is forked. A role's function runs in its own process,
+ * with its privileges dropped already; what it returns is the exit status. */
+
+#include <stdint.h>
+
+#include "stage.h"
+
+typedef enum Role {
+        ROLE_SUPERVISOR,
+        ROLE_WATCHER,
+        ROLE_TRIMMER,
+        ROLE_READER,  /* one-shot: reads the configuration, answers MESSAGE_CONFIG, exits */
+        ROLE_FINDER,  /* one-shot: finds data-roots and partitions, answers MESSAGE_FOUND, exits */
+        ROLE_VERSION, /* one-shot: asks one dockerd for its version, answers MESSAGE_VERSION, exits */
+        _ROLE_MAX,
+} Role;
+
+const char *role_to_string(Role role);
+
+/* The command line, parsed once by the launcher before it forks anything. */
+typedef struct Options {
+        const char *config_path;
+        bool config_given;       /* --config: its absence is then an error */
+        const char *runtime_dir; /* the socket */
+        const char *state_dir;
+        bool observe;            /* --observe: whatever the configuration says */
+        bool in_foreground;      /* events are also written to standard output */
+} Options;
+
+typedef struct RoleContext {
+        Role role;
+        const Options *options;
+        int channel_fd;   /* SOCK_SEQPACKET to the supervisor (the supervisor's: to the launcher) */
+        int notify_fd;    /* the supervisor's: datagrams for systemd, handed on by the launcher; -EBADF else */
+        StagePage *stage; /* watcher and trimmer; NULL else */
+} RoleContext;
+
+int watcher_run(const RoleContext *context);
+int trimmer_run(const RoleContext *context);
+int reader_run(const RoleContext *context);
+int finder_run(const RoleContext *context);  /* first receives MESSAGE_CONFIG: the configuration in force */
+int version_run(const RoleContext *context); /* first receives MESSAGE_TARGET and MESSAGE_DOCKERD_GONE{root} */

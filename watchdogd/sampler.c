@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "beneath.h"
+#include "macros.h"
+#include "marker.h"
+#include "sampler.h"
+
+/* Docker keeps max-file segments, a handful. Whoever can make more of them in a container's folder shall not make
+ * us count for minutes. */
+#define ENTRIES_MAX 16384
+
+/* Enough for 64 of Docker's longest lines (16 KiB in JSON). */
+#define TAIL_BYTES 65536
+
+const char *sampler_log_name(LogKind kind, const char *id, char buf[static SAMPLER_NAME_MAX]) {
+        switch (kind) {
+        case LOG_KIND_LOCAL:
+                return "local-logs/container.log";
+        case LOG_KIND_CACHED:
+                return "container-cached.log";
+        case LOG_KIND_NONE:
+        case LOG_KIND_JSON:
+                break;
+        }
+        (void) snprintf(buf, SAMPLER_NAME_MAX, "%.64s-json.log", id);
+        return buf;
+}
+
+const char *sampler_find_oddity(const struct stat *st, uint64_t device, uint32_t owner_uid) {
+        if (S_ISLNK(st->st_mode))
+                return "a symbolic link";
+        if (!S_ISREG(st->st_mode))
+                return "not a regular file";
+        if (st->st_dev != device)
+                return "on another partition";
+        if (st->st_nlink > 1)
+                return "has a second name (a hard link)";
+        if (st->st_uid != 0 && st->st_uid != owner_uid)
+                return "belongs to somebody else";
+        return NULL;
+}
+
+bool sampler_is_segment(const char *name, const char *log_name) {
+        size_t n = strlen(log_name), digits;
+
+        if (strncmp(name, log_name, n) != 0 || name[n] != '.')
+                return false;
+        name += n + 1;
+        digits = strspn(name, "0123456789");
+        return digits > 0 && digits < 10 && (name[digits] == 0 || streq(name + digits, ".gz"));
+}
+
+static void add_segment(int dir_fd, const char *name, SamplerSegments *segments) {
+        struct stat st;
+
+        if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+                return;
+        segments->n++;
+        segments->bytes += sampler_allocated_bytes(&st);
+}
+
+int sampler_count_segments(int folder_fd, LogKind kind, const char *id, SamplerSegments *ret_segments) {
+        char buf[SAMPLER_NAME_MAX];
+        const char *log_name = sampler_log_name(kind, id, buf), *slash = strrchr(log_name, '/');
+        SamplerSegments segments = {};
+        struct dirent *entry;
+        DIR *dir;
+        int fd;
+
+        fd = beneath_open(folder_fd, slash ? "local-logs" : ".", O_RDONLY | O_DIRECTORY);
+        if (fd < 0)
+                return fd;
+        dir = fdopendir(fd);
+        if (!dir) {
+                (void) close(fd);
+                return -ENOMEM;
+        }
+        for (uint32_t i = 0; i < ENTRIES_MAX && (entry = readdir(dir)); i++)
+                if (sampler_is_segment(entry->d_name, slash ? slash + 1 : log_name))
+                        add_segment(fd, entry->d_name, &segments);
+        (void) closedir(dir);
+        *ret_segments = segments;
+        return 0;
+}
+
+uint64_t sampler_measure_hole(int fd, uint64_t size_bytes) {
+        char head[MARKER_BYTES];
+        off_t hole, data;
+
+        if (pread(fd, head, sizeof(head), 0) != (ssize_t) sizeof(head) || !marker_read(head, NULL))
+                return 0;
+        hole = lseek(fd, 0, SEEK_HOLE);
+        if (hole < 0 || (uint64_t) hole >= size_bytes)
+                return 0;
+        data = lseek(fd, hole, SEEK_DATA);
+        if (data < 0) /* ENXIO: nothing but hole up to the end */
+                data = (off_t) size_bytes;
+        return (uint64_t) (data - hole);
+}
+
+uint32_t sampler_measure_lines(int fd, uint64_t size_bytes) {
+        char tail[TAIL_BYTES];
+        const char *first, *last;
+        uint64_t from = size_bytes > sizeof(tail) ? size_bytes - sizeof(tail) : 0;
+        uint32_t n_lines = 0;
+        ssize_t n;
+
+        n = pread(fd, tail, sizeof(tail), (off_t) from);
+        if (n <= 0)
+                return 0;
+        first = memchr(tail, '\n', (size_t) n);
+        last = memrchr(tail, '\n', (size_t) n);
+        if (!first || first == last) /* one line or less */
+                return (uint32_t) n;
+        for (const char *at = first; at < last; n_lines++)
+                at = memchr(at + 1, '\n', (size_t) (last - at));
+        return (uint32_t) ((size_t) (last - first) / n_lines);
+}

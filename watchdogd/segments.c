@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "beneath.h"
+#include "logfile.h"
+#include "segments.h"
+#include "text.h"
+
+#define ENTRIES_BYTES 4096
+#define NUMBER_MAX 999999u /* of a segment; nobody has set max-file higher and lived */
+#define NAME_MAX_BYTES 112
+
+/* A segment is named by its number, and by whether it is compressed: while Docker compresses one, both are there. */
+typedef struct Segment {
+        uint32_t number; /* 0: none */
+        bool compressed;
+} Segment;
+
+typedef struct Folder {
+        StagePage *stage;
+        const char *container;
+        char subject[48];
+        int fd;
+        const char *call;
+} Folder;
+
+static void enter(Folder *d, const char *call) {
+        d->call = call;
+        stage_enter(d->stage, call, d->subject);
+}
+
+static int leave(Folder *d, long result) {
+        int r = result < 0 ? -errno : 0;
+
+        stage_leave(d->stage);
+        return r;
+}
+
+static void folder_close(Folder *d) {
+        if (d->fd < 0)
+                return;
+        stage_enter(d->stage, "close", d->subject);
+        d->fd = close_safe(d->fd);
+        stage_leave(d->stage);
+}
+#define _cleanup_folder_ _cleanup_(folder_close)
+
+static int folder_open(Folder *d, StagePage *stage, int containers_fd, const char *container) {
+        *d = (Folder){.stage = stage, .container = container, .fd = -EBADF, .call = ""};
+        if (!text_is_container_id(container))
+                return -EINVAL;
+        (void) snprintf(d->subject, sizeof(d->subject), "the folder of %.12s", container);
+        enter(d, "openat2");
+        d->fd = beneath_open(containers_fd, container, O_RDONLY | O_DIRECTORY);
+        stage_leave(stage);
+        return d->fd < 0 ? d->fd : 0;
+}
+
+static void segment_name(const Folder *d, Segment s, char ret_name[static NAME_MAX_BYTES]) {
+        (void) snprintf(ret_name, NAME_MAX_BYTES, "%.64s-json.log.%u%s", d->container, s.number,
+                        s.compressed ? ".gz" : "");
+}
+
+static Segment segment_parse(const Folder *d, const char *name) {
+        char prefix[NAME_MAX_BYTES];
+        Segment s = {};
+        int n;
+
+        n = snprintf(prefix, sizeof(prefix), "%.64s-json.log.", d->container);
+        if (strncmp(name, prefix, (size_t) n) != 0)
+                return (Segment){};
+        name += n;
+        if (*name == '0')
+                return (Segment){};
+        for (; *name >= '0' && *name <= '9' && s.number <= NUMBER_MAX; name++)
+                s.number = s.number * 10 + (uint32_t) (*name - '0');
+        s.compressed = streq(name, ".gz");
+        return s.number <= NUMBER_MAX && (*name == 0 || s.compressed) ? s : (Segment){};
+}
+
+/* Older first; of the two with one number the compressed one is not older, but comes second. */
+static bool is_older(Segment a, Segment b) {
+        return a.number != b.number ? a.number > b.number : !a.compressed && b.compressed;
+}
+
+static int segment_stat(Folder *d, Segment s, struct stat *ret_st) {
+        char name[NAME_MAX_BYTES];
+
+        segment_name(d, s, name);
+        enter(d, "fstatat");
+        return leave(d, fstatat(d->fd, name, ret_st, AT_SYMLINK_NOFOLLOW));
+}
+
+/* One pass: counts, and finds the oldest segment that is younger than the one given (number 0: the oldest of all). */
+static int look(Folder *d, Segment than, Segments *ret_all, Segment *ret_oldest) {
+        _Alignas(struct dirent64) char buf[ENTRIES_BYTES];
+        Segments all = {};
+        Segment oldest = {};
+        struct stat st;
+        ssize_t n;
+
+        if (lseek(d->fd, 0, SEEK_SET) < 0)
+                return -errno;
+        for (;;) {
+                const struct dirent64 *e;
+
+                enter(d, "getdents64");
+                n = getdents64(d->fd, buf, sizeof(buf));
+                stage_leave(d->stage);
+                if (n <= 0)
+                        break;
+                for (ssize_t at = 0; at < n; at += e->d_reclen) {
+                        Segment s;
+
+                        e = (const struct dirent64 *) (buf + at);
+                        s = segment_parse(d, e->d_name);
+                        if (s.number == 0 || segment_stat(d, s, &st) < 0 || !S_ISREG(st.st_mode))
+                                continue;
+                        all.n++;
+                        all.allocated_bytes += (uint64_t) st.st_blocks * 512;
+                        if ((than.number == 0 || is_older(than, s)) && (oldest.number == 0 || is_older(s, oldest)))
+                                oldest = s;
+                }
+        }
+        if (n < 0)
+                return -errno;
+        *ret_all = all;
+        *ret_oldest = oldest;
+        return 0;
+}
+
+int segments_count(StagePage *stage, int containers_fd, const char *container, Segments *ret) {
+        _cleanup_folder_ Folder d;
+        Segment oldest;
+        int r;
+
+        r = folder_open(&d, stage, containers_fd, container);
+        if (r == -ENOENT) {
+                *ret = (Segments){};
+                return 0;
+        }
+        return r < 0 ? r : look(&d, (Segment){}, ret, &oldest);
+}
+
+/* Of the live log, as far as it matters for what is to be kept. */
+static uint64_t live_bytes(Folder *d) {
+        char name[LOGFILE_NAME_MAX];
+        struct stat st;
+
+        (void) snprintf(name, sizeof(name), "%.64s-json.log", d->container);
+        enter(d, "fstatat");
+        return leave(d, fstatat(d->fd, name, &st, AT_SYMLINK_NOFOLLOW)) < 0 ? 0 : (uint64_t) st.st_blocks * 512;
+}
+
+static int segment_remove(Folder *d, Segment s) {
+        char name[NAME_MAX_BYTES];
+
+        segment_name(d, s, name);
+        enter(d, "unlinkat");
+        return leave(d, unlinkat(d->fd, name, 0));
+}
+
+static int remove_oldest(Folder *d, const Act *act, uint32_t owner_uid, Outcome *o, uint32_t *ret_n_removed) {
+        Segment at = {};
+        Segments all;
+        struct stat st;
+        int r;
+
+        while (o->freed_bytes < act->want_bytes) {
+                uint64_t bytes;
+
+                r = look(d, at, &all, &at);
+                if (r < 0)
+                        return r;
+                if (at.number == 0)
+                        break;
+                if (segment_stat(d, at, &st) < 0 || (st.st_uid != owner_uid && st.st_uid != 0) || st.st_nlink != 1)
+                        continue; /* gone, or not Docker's own: the next younger one */
+                bytes = (uint64_t) st.st_blocks * 512;
+                if (live_bytes(d) + all.allocated_bytes < act->keep_bytes + bytes)
+                        break;
+                r = segment_remove(d, at);
+                if (r == -ENOENT)
+                        continue;
+                if (r < 0)
+                        return r;
+                (*ret_n_removed)++;
+                o->freed_bytes += bytes;
+                o->cut_bytes += (uint64_t) st.st_size;
+        }
+        return 0;
+}
+
+ActResult segments_delete(StagePage *stage, int containers_fd, const Act *act, uint32_t owner_uid, Outcome *o) {
+        _cleanup_folder_ Folder d;
+        uint32_t n_removed = 0;
+        int r;
+
+        r = folder_open(&d, stage, containers_fd, act->container);
+        if (r == -ENOENT)
+                return ACT_CHANGED;
+        if (r == -EINVAL || r == -ELOOP || r == -EXDEV || r == -ENOTDIR)
+                return ACT_REFUSED;
+        if (r == 0)
+                r = remove_oldest(&d, act, owner_uid, o, &n_removed);
+        if (r < 0) {
+                o->error = r;
+                (void) snprintf(o->stage, sizeof(o->stage), "%s", d.call);
+                return n_removed > 0 ? ACT_DONE : ACT_FAILED;
+        }
+        return n_removed > 0 ? ACT_DONE : ACT_NOTHING_TO_DO;
+}
