@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Observations in, plans out: contract in engine.h. */
+
+#include "engine_internal.h"
+
+#include "pace.h"
+
+/* An act on a healthy disk, before anything was learned. */
+#define DURATION_FIRST_USEC (60 * USEC_PER_MSEC)
+/* Blind for longer than that, what we know is no ground to act on. */
+#define STALE_USEC (2 * USEC_PER_SEC)
+
+int engine_new(const Config *config, const char *mount, Engine **ret_engine) {
+        _cleanup_(engine_freep) Engine *e = calloc(1, sizeof(*e));
+
+        if (!e)
+                return -ENOMEM;
+        e->config = *config;
+        strncpy(e->mount, mount, sizeof(e->mount) - 1);
+        e->can_punch = true; /* all that Docker runs on can; where it cannot, the first try tells */
+        e->duration_usec = DURATION_FIRST_USEC;
+        e->lead_usec = plan_lead_usec(e->duration_usec);
+        e->next_act = e->next_alert = 1;
+        level_rules_init(&e->rules, 0);
+        *ret_engine = TAKE_PTR(e);
+        return 0;
+}
+
+Engine *engine_free(Engine *e) {
+        if (e)
+                log_table_done(&e->logs);
+        free(e);
+        return NULL;
+}
+
+static void look_ahead(Engine *e) {
+        e->bytes_view = forecast_look(&e->bytes, e->space.avail_bytes);
+        e->inodes_view = forecast_look(&e->inodes, e->space.avail_inodes);
+        if (e->space.total_bytes > 0)
+                e->limits = plan_limits(&e->config, e->space.total_bytes, e->bytes_view.worst_ps, e->lead_usec);
+}
+
+void engine_configure(Engine *e, const Config *config) {
+        LogEntry *entry;
+        uint32_t cursor = 0;
+
+        e->config = *config;
+        while ((entry = log_table_next(&e->logs, &cursor)))
+                entry->policy = policy_resolve(&e->config, &entry->info.container);
+        look_ahead(e);
+}
+
+void engine_seed(Engine *e, uint64_t next_act, uint64_t next_alert) {
+        e->next_act = MAX(e->next_act, next_act);
+        e->next_alert = MAX(e->next_alert, next_alert);
+}
+
+/* ---- the partition */
+
+/* How far it is down to the next threshold that matters. */
+static uint64_t distance_bytes(const Engine *e) {
+        uint64_t avail = e->space.avail_bytes, next = 0;
+
+        for (Level l = LEVEL_NOTICE; l < _LEVEL_MAX; l++) {
+                uint64_t below = level_rules_space_bytes(&e->config, l, e->space.total_bytes);
+                if (below <= avail)
+                        next = MAX(next, below);
+        }
+        if (e->limits.act_below_bytes <= avail)
+                next = MAX(next, e->limits.act_below_bytes);
+        return avail - next;
+}
+
+static void set_pace(Engine *e, uint64_t moved_bytes, uint64_t time_usec) {
+        PaceInput in = {
+                .distance_bytes = distance_bytes(e),
+                .moved_bytes = moved_bytes,
+                .fastest_bps = e->bytes_view.worst_ps,
+                .last_usec = e->look_interval_usec,
+                .early = time_usec < e->look_at_usec,
+                .acting = e->acting || acts_any_under_way(e),
+        };
+
+        e->look_interval_usec = pace_next_usec(&in);
+        e->look_usec = time_usec;
+        e->look_at_usec = time_usec + e->look_interval_usec;
+        e->moved_bytes = 0;
+}
+
+static uint64_t used_inodes(const PartitionSample *s) {
+        return s->total_inodes - s->avail_inodes;
+}
+
+static void observe_inodes(Engine *e, const PartitionSample *s, uint64_t time_usec) {
+        if (s->total_inodes == 0)
+                return;
+
+        bool first = e->sampled_usec == 0 || e->space.total_inodes == 0;
+        double consumed = first ? 0 : (double) used_inodes(s) - (double) used_inodes(&e->space);
+        if (-consumed >= (double) MAX(s->total_inodes / 64, UINT64_C(1)))
+                forecast_reclaim(&e->inodes, time_usec);
+        else
+                forecast_push(&e->inodes, time_usec, consumed);
+}
+
+static void observe_partition(Engine *e, const PartitionSample *sample, uint64_t time_usec) {
+        PartitionSample s = *sample;
+
+        if (e->sampled_usec != 0 && time_usec < e->sampled_usec)
+                return;
+        s.free_bytes = MIN(s.free_bytes, s.total_bytes);
+        s.avail_bytes = MIN(s.avail_bytes, s.free_bytes);
+        s.avail_inodes = MIN(s.avail_inodes, s.total_inodes);
+
+        double instant_bps = forecast_instant_ps(&e->bytes);
+        DemandStep step = demand_step(&e->demand, &s, time_usec, instant_bps, acts_any_under_way(e));
+        if (step.reclaimed)
+                forecast_reclaim(&e->bytes, time_usec);
+        else {
+                forecast_push(&e->bytes, time_usec, step.consumed_bytes);
+                attribution_push(&e->attribution, time_usec, step.consumed_bytes);
+        }
+        observe_inodes(e, &s, time_usec);
+
+        uint64_t moved_bytes = e->moved_bytes;
+        if (e->sampled_usec != 0)
+                moved_bytes += s.free_bytes > e->space.free_bytes ? s.free_bytes - e->space.free_bytes
+                                                                   : e->space.free_bytes - s.free_bytes;
+        else
+                e->rules.level_since_usec = time_usec;
+        e->space = s;
+        e->sampled_usec = time_usec;
+        e->blind = false;
+        look_ahead(e);
+        set_pace(e, moved_bytes, time_usec);
+}
+
+/* ---- the logs */
+
+static void news_of_log(LogEntry *entry, const LogInfo *info) {
+        const LogInfo *old = &entry->info;
+
+        if (old->inode != info->inode || old->container.running != info->container.running ||
+                        old->writer.pid != info->writer.pid || old->writer.append != info->writer.append) {
+                memset(entry->barred_until_usec, 0, sizeof(entry->barred_until_usec));
+                entry->held_open = false;
+                entry->heal_at_usec = entry->heal_backoff_usec = 0;
+                entry->n_ineffective = entry->changes = 0;
+        }
+}
+
+static int observe_log_info(Engine *e, const LogInfo *info) {
+        LogEntry *entry = log_table_get(&e->logs, info->slot);
+
+        /* A slot that was used again without a word. */
+        if (entry && !streq(entry->info.container.id, info->container.id))
+                log_table_remove(&e->logs, entry);
+
+        int r = log_table_add(&e->logs, info->slot, &entry);
+        if (r < 0)
+                return r;
+        news_of_log(entry, info);
+        entry->info = *info;
+        entry->policy = policy_resolve(&e->config, &info->container);
+        return 0;
+}
+
+static int observe_log_sample(Engine *e, const LogSample *sample, uint64_t time_usec) {
+        LogEntry *entry = log_table_get(&e->logs, sample->slot);
+
+        if (!entry)
+                return -EINVAL;
+        if (!entry->sampled) {
+                /* What was there when we came is nobody's growth. */
+                rate_init(&entry->growth, time_usec);
+                entry->sampled = true;
+                entry->sampled_usec = time_usec;
+                log_table_set_sample(&e->logs, entry, sample);
+                return 0;
+        }
+        if (time_usec < entry->sampled_usec)
+                return 0;
+
+        double before = (double) log_entry_total_bytes(entry);
+        log_table_set_sample(&e->logs, entry, sample);
+        double grown = (double) log_entry_total_bytes(entry) - before;
+        entry->sampled_usec = time_usec;
+        attribution_push_log(&e->attribution, entry, time_usec, grown);
+        if (grown > 0)
+                log_table_set_active(&e->logs, entry, true);
+        e->moved_bytes += (uint64_t) (grown < 0 ? -grown : grown);
+        return 0;
+}
+
+static int observe_log_gone(Engine *e, uint32_t slot) {
+        LogEntry *entry = log_table_get(&e->logs, slot);
+
+        if (!entry)
+                return -EINVAL;
+        log_table_remove(&e->logs, entry);
+        return 0;
+}
+
+int engine_observe(Engine *e, const Observation *o) {
+        switch (o->type) {
+        case OBSERVATION_PARTITION:
+                observe_partition(e, &o->partition, o->time_usec);
+                return 0;
+        case OBSERVATION_LOG_INFO:
+                return observe_log_info(e, &o->log_info);
+        case OBSERVATION_LOG_SAMPLE:
+                return observe_log_sample(e, &o->log_sample, o->time_usec);
+        case OBSERVATION_LOG_GONE:
+                return observe_log_gone(e, o->log_gone);
+        case OBSERVATION_LOST:
+                e->blind = true;
+                return 0;
+        case OBSERVATION_DOCKER:
+                if (o->docker.root >= CONFIG_ROOTS_MAX)
+                        return -EINVAL;
+                e->docker_major[o->docker.root] = o->docker.version_major;
+                return 0;
+        case OBSERVATION_FILESYSTEM:
+                e->can_collapse = o->filesystem.can_collapse;
+                e->can_punch = o->filesystem.can_punch;
+                e->freed_is_late = e->attribution.shown_late = o->filesystem.freed_is_late;
+                e->ballast_bytes = o->filesystem.ballast_bytes;
+                e->ballast_known = true;
+                return 0;
+        case OBSERVATION_NOTICE: /* for people; changes nothing here */
+                return 0;
+        }
+        return -EINVAL;
+}
+
+/* ---- deciding */
+
+static void update_level(Engine *e, Plan *plan, uint64_t now_usec, uint64_t *wake_usec) {
+        LevelInput in = {
+                .config = &e->config,
+                .space = &e->space,
+                .bytes = &e->bytes_view,
+                .inodes = &e->inodes_view,
+                .now_usec = now_usec,
+        };
+        Level from = e->rules.level;
+        uint64_t rules_wake_usec;
+        Ranking ranking;
+
+        level_rules_update(&e->rules, &in, &rules_wake_usec);
+        *wake_usec = MIN(*wake_usec, rules_wake_usec);
+        if (e->rules.level == from)
+                return;
+        attribution_rank(&e->attribution, &e->logs, plan_scale(e), now_usec, &ranking);
+        events_add_levels(e, plan, from, &ranking, now_usec);
+}
+
+static bool may_act(const Engine *e, uint64_t now_usec) {
+        if (e->sampled_usec == 0 || now_usec < e->paused_until_usec)
+                return false;
+        return !e->blind || now_usec <= e->sampled_usec + STALE_USEC;
+}
+
+static void plan_work(Engine *e, Plan *plan, uint64_t now_usec, uint64_t *wake_usec) {
+        uint64_t upkeep_wake_usec;
+
+        if (e->rules.level >= LEVEL_CRITICAL) {
+                Ranking ranking;
+                attribution_rank(&e->attribution, &e->logs, plan_scale(e), now_usec, &ranking);
+                plan_acts(e, plan, &ranking, now_usec);
+        } else
+                e->acting = e->pressed = false;
+        plan_upkeep(e, plan, now_usec, &upkeep_wake_usec);
+        *wake_usec = MIN(*wake_usec, upkeep_wake_usec);
+}
+
+void engine_decide(Engine *e, uint64_t now_usec, Plan *ret_plan, uint64_t *ret_wake_at_usec) {
+        uint64_t wake_usec = e->sampled_usec != 0 ? e->look_at_usec : now_usec + PACE_MAX_USEC;
+
+        ret_plan->n_acts = 0;
+        ret_plan->more = false;
+        events_take_pending(e, ret_plan);
+        if (e->sampled_usec != 0 && !e->blind)
+                update_level(e, ret_plan, now_usec, &wake_usec);
+        if (may_act(e, now_usec))
+                plan_work(e, ret_plan, now_usec, &wake_usec);
+        else if (now_usec < e->paused_until_usec)
+                wake_usec = MIN(wake_usec, e->paused_until_usec);
+
+        if (e->acting || acts_any_under_way(e))
+                wake_usec = MIN(wake_usec, now_usec + PACE_ACTING_USEC);
+        /* What is overdue is asked for again soon, not in a tight loop. */
+        *ret_wake_at_usec = MAX(wake_usec, now_usec + PACE_MIN_USEC);
+}
+
+void engine_pause(Engine *e, uint64_t until_usec) {
+        e->paused_until_usec = until_usec;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The brain of one partition. PURE: no clock, no I/O, no logging, no globals; the same observations at the same
+ * times give the same plans. The shell (daemon, replay, simulator) drives it:
+ *
+ *      engine_observe(e, &observation)            facts, each carrying its own time
+ *      engine_decide(e, now, &plan, &wake_at)     what to say and to do, as data; when to look and ask again
+ *      engine_settle(e, &outcome)                 what acting really achieved
+ *
+ * Events come out in the order in which they are to be told, before the acts of the same plan are begun. Memory is
+ * allocated only when a log appears that needs a larger table; samples, decisions and outcomes allocate nothing. */
+
+#include "config.h"
+#include "event.h"
+#include "macros.h"
+#include "observation.h"
+
+typedef struct Engine Engine;
+
+#define ENGINE_LOGS_MAX 200000 /* slots; a host with more has other troubles first */
+#define PLAN_ACTS_MAX 16
+#define PLAN_EVENTS_MAX 32
+
+typedef struct Plan {
+        Event events[PLAN_EVENTS_MAX];
+        uint32_t n_events;
+        Act acts[PLAN_ACTS_MAX];
+        uint32_t n_acts;
+        bool more; /* there was more to say than fits: ask again at once */
+} Plan;
+
+/* mount: of the partition, sanitised, copied. -ENOMEM. */
+int engine_new(const Config *config, const char *mount, Engine **ret_engine);
+Engine *engine_free(Engine *e);
+DEFINE_CLEANUP(Engine, engine_free)
+
+/* The new configuration counts from the next decision. */
+void engine_configure(Engine *e, const Config *config);
+
+/* The next ids that are given, where they must go on from those of a supervisor before this one. */
+void engine_seed(Engine *e, uint64_t next_act, uint64_t next_alert);
+
+/* 0; -ENOMEM, -ENOSPC (more than ENGINE_LOGS_MAX), -EINVAL (a slot that was never introduced: ignored). */
+int engine_observe(Engine *e, const Observation *observation);
+
+/* ret_wake_at_usec: when to look and to decide again, whatever happens before. */
+void engine_decide(Engine *e, uint64_t now_usec, Plan *ret_plan, uint64_t *ret_wake_at_usec);
+
+void engine_settle(Engine *e, const Outcome *outcome);
+
+/* No acts until then (monotonic; 0: go on at once). Levels and events go on. */
+void engine_pause(Engine *e, uint64_t until_usec);
+
+/* A trim by hand: makes the act for one log as if it had to give want_bytes, whatever the level is, but never below
+ * keep_bytes (CONFIG_KEEP_UNSET: the policy's), and counts it as under way unless dry_run. method: METHOD_NONE lets
+ * the engine choose; another one is taken only where it is safe for that log. Positive ENGINE_E_*: why not. */
+#define ENGINE_E_NO_LOG 1     /* no such slot, or nothing that may be cut */
+#define ENGINE_E_PROTECTED 2
+#define ENGINE_E_BUSY 3       /* an act on that log is under way: its outcome is the answer to this one too */
+#define ENGINE_E_UNSAFE 4     /* the method would harm readers or writer of this log */
+#define ENGINE_E_PAUSED 5
+int engine_trim(Engine *e, uint64_t now_usec, uint32_t slot, uint64_t keep_bytes, Method method, bool dry_run,
+                Act *ret_act);
+
+/* ---- what status shows -------------------------------------------------------------------------------------- */
+
+typedef struct EngineStatus {
+        Level level;
+        Reason reason;
+        uint64_t level_since_usec;
+        uint64_t alert_id; /* 0: no alert is open */
+        PartitionSample space;
+        uint64_t sampled_usec; /* 0: never */
+        int64_t fill_bps, fill_inodes_ps;
+        TimeToFull full, inodes_full;
+        bool blind;
+        uint64_t paused_until_usec; /* 0: not paused */
+        uint64_t ballast_bytes;
+        uint64_t freed_total_bytes;
+        uint32_t n_acts_total, n_acts_under_way, n_logs;
+        uint64_t logs_allocated_bytes;
+        uint64_t act_below_bytes, target_bytes; /* avail at which acting begins, and what it aims at */
+} EngineStatus;
+void engine_get_status(const Engine *e, EngineStatus *ret_status);
+
+typedef struct EngineLog {
+        const LogInfo *info; /* valid until the next call that is not a getter */
+        LogSample sample;
+        int64_t growth_bps;
+        uint32_t share_permyriad;
+        Policy policy;       /* in force: configuration, tightened by labels */
+        uint64_t keep_bytes;
+        bool is_protected;
+        uint64_t last_act_usec; /* 0: never */
+} EngineLog;
+/* The first n_max logs, offenders first (growth, then size). Returns how many were written. Not for the hot path. */
+size_t engine_get_logs(const Engine *e, EngineLog *ret_logs, size_t n_max);
+/* By name (as displayed, or Docker's bare name), by full id, or by a unique prefix of at least 4 digits of it.
+ * 0; -ENOENT; -ENOTUNIQ. */
+int engine_find_log(const Engine *e, const char *name, EngineLog *ret_log);

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The engine's insides, shared by its parts (engine, acts, plan, settle, events, view) and by nobody else. */
+
+#include "attribution.h"
+#include "demand.h"
+#include "engine.h"
+#include "forecast.h"
+#include "level_rules.h"
+#include "method.h"
+#include "plan.h"
+
+/* The trimmer does one act after the other: more in its queue would be planned on stale numbers. */
+#define ACTS_QUEUED_MAX 4
+/* Under way in all, with those whose trimmer does not answer. */
+#define ACTS_UNDER_WAY_MAX 16
+#define EVENTS_PENDING_MAX 16
+
+typedef struct ActUnderWay {
+        Act act; /* id 0: free */
+        uint64_t planned_usec;
+} ActUnderWay;
+
+struct Engine {
+        Config config;
+        char mount[EVENT_MOUNT_MAX];
+
+        /* the partition */
+        PartitionSample space;
+        uint64_t sampled_usec; /* 0: never */
+        bool blind;
+        Demand demand;
+        Forecast bytes, inodes;
+        ForecastView bytes_view, inodes_view;
+        LevelRules rules;
+        bool can_collapse, can_punch, freed_is_late;
+        uint32_t docker_major[CONFIG_ROOTS_MAX];
+
+        /* the pace */
+        uint64_t look_usec, look_at_usec; /* the last look's time; the next one's */
+        uint64_t look_interval_usec;
+        uint64_t moved_bytes;             /* by logs since the last look */
+
+        /* the logs */
+        LogTable logs;
+        Attribution attribution;
+
+        /* acting */
+        bool acting;            /* from act_below up to the target */
+        bool pressed;           /* so full that its writers cannot make it fall any more */
+        PlanLimits limits;
+        uint64_t duration_usec; /* from planning an act to its end, as learned ... */
+        uint64_t lead_usec;     /* ... and how far ahead to plan with it */
+        ActUnderWay under_way[ACTS_UNDER_WAY_MAX];
+        uint64_t next_act;
+        uint64_t settled_usec;  /* when the last act that freed something ended */
+        uint64_t last_gain_usec; /* when an act last freed what it should; 0: never */
+        uint64_t paused_until_usec;
+
+        uint64_t ballast_bytes;
+        bool ballast_known;
+        uint64_t ballast_make_at_usec, ballast_release_at_usec; /* not before */
+        uint64_t ballast_planned_usec; /* observe mode: when it was last said */
+
+        /* telling */
+        uint64_t alert_id, next_alert;
+        uint64_t nothing_left_usec;    /* when it was last said; 0: not during this alert */
+        const char *nothing_left_why;
+        Event pending[EVENTS_PENDING_MAX]; /* made between two decisions, oldest first */
+        uint32_t n_pending;
+
+        uint64_t freed_total_bytes;
+        uint32_t n_acts_total;
+};
+
+/* ---- events.c */
+
+/* Fills what every event carries. */
+void events_begin(const Engine *e, Event *event, EventType type, uint64_t now_usec);
+/* Fills what is known of the log, its growth over the scale that the forecast names. */
+void events_set_log(const Engine *e, Event *event, const LogEntry *entry, const Ranking *ranking, uint64_t now_usec);
+/* NULL: no room, plan->more is set. */
+Event *events_add(const Engine *e, Plan *plan, EventType type, uint64_t now_usec);
+/* For the next decision; when there is no room, the oldest is given up. */
+Event *events_add_pending(Engine *e, EventType type, uint64_t now_usec);
+void events_take_pending(Engine *e, Plan *plan);
+/* Raises and clears, in the order in which they are to be told. */
+void events_add_levels(Engine *e, Plan *plan, Level from, const Ranking *ranking, uint64_t now_usec);
+
+/* ---- acts.c: what is under way */
+
+bool acts_any_under_way(const Engine *e);
+uint32_t acts_count(const Engine *e);
+/* What is still to come: of acts under way (nothing of those that are overdue), and freed but not yet seen. */
+uint64_t acts_expected_bytes(const Engine *e, uint64_t now_usec);
+bool acts_queue_full(const Engine *e, uint64_t now_usec);
+bool acts_has_method(const Engine *e, Method method);
+/* Makes an act. entry: NULL: not about a log. Not under way before acts_begin(). */
+Act acts_make(Engine *e, LogEntry *entry, Method method, uint64_t want_bytes, uint64_t keep_bytes);
+/* false: no room. Gives the act its id. */
+bool acts_begin(Engine *e, LogEntry *entry, Act *act, uint64_t now_usec);
+/* false: not one of ours. */
+bool acts_end(Engine *e, uint64_t id, ActUnderWay *ret_ended);
+MethodFacts acts_facts(const Engine *e, const LogEntry *entry, uint64_t now_usec);
+
+/* ---- plan.c */
+
+unsigned plan_scale(const Engine *e);
+void plan_acts(Engine *e, Plan *plan, const Ranking *ranking, uint64_t now_usec);
+/* Healing and making the ballast: what is done in quiet times. ret_wake_usec: when there is more of it. */
+void plan_upkeep(Engine *e, Plan *plan, uint64_t now_usec, uint64_t *ret_wake_usec);

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The logs of a partition by their slot, with a list of those that grew lately and one of those with a hole to heal.
+ * Memory is taken in chunks when a slot appears that needs one; entries never move. */
+
+#include "engine.h"
+#include "policy.h"
+#include "rate.h"
+
+#define LOG_CHUNK 32
+#define LOG_CHUNKS_MAX ((ENGINE_LOGS_MAX + LOG_CHUNK - 1) / LOG_CHUNK)
+
+typedef struct LogEntry LogEntry;
+struct LogEntry {
+        bool used, sampled;
+        LogInfo info;
+        LogSample sample;
+        uint64_t sampled_usec; /* what is older is from before our own act */
+        LogPolicy policy;
+
+        Rate growth;        /* of log and segments, our own acts taken out */
+        uint64_t grown_usec; /* when it last grew */
+        bool active, holed; /* is in the list */
+        LogEntry *next_active, *prev_active, *next_holed, *prev_holed;
+
+        uint64_t act;           /* under way; 0: none */
+        uint64_t last_act_usec; /* begun; 0: never */
+        uint64_t barred_until_usec[_METHOD_MAX];
+        bool held_open;         /* a lease was refused, and nothing new was heard since */
+        uint32_t n_ineffective; /* acts in a row that yielded too little */
+        uint32_t changes;       /* acts in a row that found other facts than were known */
+        uint64_t planned_usec;  /* observe mode: when it was last said; 0: never */
+        uint64_t heal_at_usec, heal_backoff_usec;
+};
+
+typedef struct LogTable {
+        LogEntry *chunks[LOG_CHUNKS_MAX];
+        uint32_t n_chunks; /* up to the highest that is there */
+        uint32_t n_logs;
+        uint64_t allocated_bytes; /* of all, with segments */
+        LogEntry *active, *holed;
+} LogTable;
+
+void log_table_done(LogTable *t);
+
+/* NULL: no such log. */
+LogEntry *log_table_get(const LogTable *t, uint32_t slot);
+/* A fresh entry, or the one that is there. -ENOMEM, -ENOSPC. */
+int log_table_add(LogTable *t, uint32_t slot, LogEntry **ret_entry);
+void log_table_remove(LogTable *t, LogEntry *entry);
+/* All of them: begin with a cursor of 0; NULL at the end. */
+LogEntry *log_table_next(const LogTable *t, uint32_t *cursor);
+
+void log_table_set_active(LogTable *t, LogEntry *entry, bool active);
+/* New facts on its size; keeps the totals and the list of holes. */
+void log_table_set_sample(LogTable *t, LogEntry *entry, const LogSample *sample);
+
+static inline uint64_t log_entry_total_bytes(const LogEntry *entry) {
+        return entry->sample.allocated_bytes + entry->sample.segments_bytes;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The policy in force: contract in policy.h. */
+
+#include "policy.h"
+
+#include "text.h"
+
+void policy_bare_name(const char *displayed, char ret_name[static CONTAINER_NAME_MAX]) {
+        /* Docker's names have neither spaces nor brackets. */
+        const char *end = strstr(displayed, " (");
+        size_t n = end ? (size_t) (end - displayed) : strlen(displayed);
+
+        n = MIN(n, (size_t) CONTAINER_NAME_MAX - 1);
+        memcpy(ret_name, displayed, n);
+        ret_name[n] = 0;
+}
+
+static bool rule_matches(const ConfigRule *rule, const ContainerInfo *container, const char *bare_name) {
+        if (rule->by_image)
+                return text_matches(rule->pattern, container->image);
+        return text_matches(rule->pattern, bare_name) || text_matches(rule->pattern, container->name) ||
+                        streq(rule->pattern, container->id);
+}
+
+static bool labels_are_trusted(const Config *config, const ContainerInfo *container) {
+        for (uint32_t i = 0; i < config->n_trust_labels; i++)
+                if (text_matches(config->trust_labels[i], container->image))
+                        return true;
+        return false;
+}
+
+static bool is_policy(Policy policy) {
+        return policy >= 0 && policy < _POLICY_MAX;
+}
+
+LogPolicy policy_resolve(const Config *config, const ContainerInfo *container) {
+        LogPolicy p = {.policy = config->policy, .keep_bytes = config->keep_bytes};
+        char bare_name[CONTAINER_NAME_MAX];
+        bool trusted = labels_are_trusted(config, container);
+
+        policy_bare_name(container->name, bare_name);
+        for (uint32_t i = 0; i < config->n_rules; i++) {
+                const ConfigRule *rule = &config->rules[i];
+                if (!rule_matches(rule, container, bare_name))
+                        continue;
+                if (is_policy(rule->policy))
+                        p.policy = rule->policy;
+                if (rule->keep_bytes != CONFIG_KEEP_UNSET)
+                        p.keep_bytes = rule->keep_bytes;
+        }
+
+        if (is_policy(container->label_policy) &&
+                        (trusted || (container->label_policy == POLICY_ARCHIVE && p.policy != POLICY_ALERT)))
+                p.policy = container->label_policy;
+        if (container->label_keep_bytes != CONFIG_KEEP_UNSET &&
+                        (trusted || container->label_keep_bytes < p.keep_bytes))
+                p.keep_bytes = container->label_keep_bytes;
+
+        p.is_protected = p.policy == POLICY_ALERT;
+        p.emergency_keep_bytes = MIN(p.keep_bytes, config->emergency_keep_bytes);
+        return p;
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What acting achieved, and what follows from it. */
+
+#include "engine_internal.h"
+
+/* A method that failed on a log is left alone for that long: what made it fail (a file that is being written back, a
+ * shared extent) may be over by then. */
+#define BARRED_USEC USEC_PER_MINUTE
+/* Where a gain is shown late, one bad result may be the filesystem's lateness: try once more soon. */
+#define BARRED_LATE_USEC (5 * USEC_PER_SEC)
+/* Our numbers were stale; the next sample puts them right. */
+#define BARRED_SHORT_USEC USEC_PER_SEC
+/* Facts that differ again and again are not settled yet. */
+#define CHANGES_MAX 3
+/* A cut leaves a block for the marker, another one for alignment: that little less is not a failure. */
+#define EFFECTIVE_MIN_BYTES KIB(512)
+#define HEAL_BACKOFF_MIN_USEC USEC_PER_SEC
+#define HEAL_BACKOFF_MAX_USEC USEC_PER_MINUTE
+#define BALLAST_RELEASE_AGAIN_USEC USEC_PER_SEC
+
+static Event *tell(Engine *e, EventType type, const LogEntry *entry, const ActUnderWay *u, const Outcome *o,
+                uint64_t now_usec) {
+        Event *event = events_add_pending(e, type, now_usec);
+
+        event->method = o->method;
+        event->wanted_bytes = u->act.want_bytes;
+        event->freed_bytes = o->freed_bytes;
+        event->cut_bytes = o->cut_bytes;
+        event->error = o->error;
+        memcpy(event->detail, o->stage, sizeof(o->stage));
+        event->detail[sizeof(o->stage) - 1] = 0;
+        if (u->act.by_hand)
+                event->reason = REASON_REQUEST;
+        if (entry)
+                events_set_log(e, event, entry, NULL, now_usec);
+        return event;
+}
+
+static void bar(LogEntry *entry, Method method, uint64_t until_usec) {
+        if (entry)
+                entry->barred_until_usec[method] = until_usec;
+}
+
+static void postpone_heal(LogEntry *entry, uint64_t now_usec) {
+        entry->heal_backoff_usec = entry->heal_backoff_usec == 0 ? HEAL_BACKOFF_MIN_USEC
+                                                                 : 2 * entry->heal_backoff_usec;
+        entry->heal_backoff_usec = MIN(entry->heal_backoff_usec, HEAL_BACKOFF_MAX_USEC);
+        entry->heal_at_usec = now_usec + entry->heal_backoff_usec;
+}
+
+/* The log as the trimmer left it; what was appended meanwhile is growth. */
+static void rebase(Engine *e, LogEntry *entry, const Outcome *o, uint64_t now_usec) {
+        double before = (double) log_entry_total_bytes(entry);
+        LogSample sample = entry->sample;
+
+        sample.allocated_bytes = o->allocated_bytes;
+        sample.segments_bytes = o->segments_bytes;
+        sample.size_bytes = o->size_bytes;
+        sample.n_segments = o->n_segments;
+        sample.hole_bytes = o->hole_bytes;
+        log_table_set_sample(&e->logs, entry, &sample);
+        entry->sampled_usec = MAX(entry->sampled_usec, now_usec);
+        entry->info.writer = o->writer;
+
+        double grown = (double) log_entry_total_bytes(entry) + (double) o->freed_bytes - before;
+        attribution_push_log(&e->attribution, entry, now_usec, grown);
+        if (grown > 0)
+                log_table_set_active(&e->logs, entry, true);
+}
+
+static void learn_lead(Engine *e, const ActUnderWay *u, uint64_t now_usec) {
+        uint64_t took_usec = now_usec > u->planned_usec ? now_usec - u->planned_usec : 0;
+
+        e->duration_usec = (7 * e->duration_usec + took_usec) / 8;
+        /* Worse is believed at once, better only slowly. */
+        e->duration_usec = MAX(e->duration_usec, took_usec / 2);
+        e->lead_usec = plan_lead_usec(e->duration_usec);
+}
+
+static void credit(Engine *e, uint64_t freed_bytes, uint64_t now_usec) {
+        if (freed_bytes > 0)
+                e->settled_usec = MAX(e->settled_usec, now_usec);
+        demand_credit(&e->demand, freed_bytes, now_usec, e->freed_is_late);
+}
+
+static void settle_cut(Engine *e, LogEntry *entry, const ActUnderWay *u, const Outcome *o, uint64_t now_usec) {
+        uint64_t enough_bytes = MAX(EFFECTIVE_MIN_BYTES, u->act.want_bytes / 4);
+
+        learn_lead(e, u, now_usec);
+        e->n_acts_total++;
+        e->freed_total_bytes += o->freed_bytes;
+        credit(e, o->freed_bytes, now_usec);
+        if (entry)
+                entry->changes = 0;
+        if (o->freed_bytes >= enough_bytes) {
+                e->last_gain_usec = now_usec;
+                if (entry)
+                        entry->n_ineffective = 0;
+                tell(e, EVENT_ACT_DONE, entry, u, o, now_usec);
+                return;
+        }
+        if (entry)
+                entry->n_ineffective++;
+        bool again = e->freed_is_late && entry && entry->n_ineffective == 1;
+        bar(entry, o->method, now_usec + (again ? BARRED_LATE_USEC : BARRED_USEC));
+        tell(e, EVENT_ACT_INEFFECTIVE, entry, u, o, now_usec);
+}
+
+static void settle_ballast(Engine *e, const ActUnderWay *u, const Outcome *o, uint64_t now_usec) {
+        e->ballast_bytes = o->ballast_bytes;
+        if (o->method == METHOD_BALLAST_RELEASE) {
+                e->freed_total_bytes += o->freed_bytes;
+                e->last_gain_usec = now_usec;
+                credit(e, o->freed_bytes, now_usec);
+        }
+        tell(e, EVENT_ACT_DONE, NULL, u, o, now_usec);
+}
+
+static void settle_done(Engine *e, LogEntry *entry, const ActUnderWay *u, const Outcome *o, uint64_t now_usec) {
+        if (o->method == METHOD_BALLAST_MAKE || o->method == METHOD_BALLAST_RELEASE) {
+                settle_ballast(e, u, o, now_usec);
+                return;
+        }
+        if (entry)
+                rebase(e, entry, o, now_usec);
+        if (o->method != METHOD_HEAL) {
+                settle_cut(e, entry, u, o, now_usec);
+                return;
+        }
+        if (o->hole_bytes > 0 && entry) {
+                postpone_heal(entry, now_usec);
+                return;
+        }
+        if (entry)
+                entry->heal_backoff_usec = 0;
+        tell(e, EVENT_HEALED, entry, u, o, now_usec);
+}
+
+static void settle_unsupported(Engine *e, LogEntry *entry, const ActUnderWay *u, const Outcome *o, uint64_t now_usec) {
+        switch (o->method) {
+        case METHOD_COLLAPSE:
+        case METHOD_COLLAPSE_LEASED:
+        case METHOD_HEAL:
+                e->can_collapse = false;
+                break;
+        case METHOD_PUNCH:
+                e->can_punch = false;
+                break;
+        default:
+                bar(entry, o->method, now_usec + BARRED_USEC);
+        }
+        tell(e, EVENT_ACT_FAILED, entry, u, o, now_usec);
+}
+
+static void settle_failed(Engine *e, LogEntry *entry, const ActUnderWay *u, const Outcome *o, uint64_t now_usec) {
+        bool refused = o->result == ACT_REFUSED;
+
+        if (o->method == METHOD_BALLAST_RELEASE)
+                e->ballast_release_at_usec = now_usec + BALLAST_RELEASE_AGAIN_USEC;
+        for (int m = 0; refused && m < _METHOD_MAX; m++)
+                bar(entry, m, now_usec + BARRED_USEC);
+        bar(entry, o->method, now_usec + BARRED_USEC);
+        if (entry && o->method == METHOD_HEAL) {
+                entry->heal_backoff_usec = HEAL_BACKOFF_MAX_USEC;
+                postpone_heal(entry, now_usec);
+        }
+        tell(e, EVENT_ACT_FAILED, entry, u, o, now_usec);
+}
+
+static void settle_changed(LogEntry *entry, const Outcome *o, uint64_t now_usec) {
+        entry->info.writer = o->writer;
+        if (++entry->changes < CHANGES_MAX)
+                return;
+        entry->changes = 0;
+        for (int m = 0; m < _METHOD_MAX; m++)
+                bar(entry, m, MAX(entry->barred_until_usec[m], now_usec + BARRED_SHORT_USEC));
+}
+
+static void settle_log(Engine *e, LogEntry *entry, const ActUnderWay *u, const Outcome *o, uint64_t now_usec) {
+        switch (o->result) {
+        case ACT_DONE:
+                settle_done(e, entry, u, o, now_usec);
+                break;
+        case ACT_CHANGED:
+                if (entry)
+                        settle_changed(entry, o, now_usec);
+                break;
+        case ACT_BUSY:
+                if (entry && o->method == METHOD_COLLAPSE_LEASED)
+                        entry->held_open = true;
+                break;
+        case ACT_UNSUPPORTED:
+                settle_unsupported(e, entry, u, o, now_usec);
+                break;
+        case ACT_FAILED:
+        case ACT_REFUSED:
+                settle_failed(e, entry, u, o, now_usec);
+                break;
+        default: /* nothing to do, or the trimmer is gone */
+                if (o->result == ACT_NOTHING_TO_DO && o->method == METHOD_BALLAST_RELEASE)
+                        e->ballast_bytes = 0;
+                bar(entry, o->method, now_usec + BARRED_SHORT_USEC);
+        }
+        if (entry && o->method == METHOD_HEAL && o->result != ACT_DONE && o->result != ACT_FAILED)
+                postpone_heal(entry, now_usec);
+}
+
+void engine_settle(Engine *e, const Outcome *outcome) {
+        Outcome o = *outcome;
+        ActUnderWay u;
+
+        if (!acts_end(e, o.act, &u)) {
+                /* Of a supervisor before this one: its gain must not look like somebody's clean-up. */
+                if (o.result == ACT_DONE && o.freed_bytes > 0)
+                        credit(e, o.freed_bytes, o.end_usec);
+                return;
+        }
+        o.method = u.act.method;
+        uint64_t now_usec = o.end_usec != 0 ? o.end_usec : MAX(e->sampled_usec, u.planned_usec);
+
+        LogEntry *entry = u.act.slot != UINT32_MAX ? log_table_get(&e->logs, u.act.slot) : NULL;
+        if (entry && entry->act != u.act.id)
+                entry = NULL; /* the slot is another log's by now */
+        if (entry)
+                entry->act = 0;
+        settle_log(e, entry, &u, &o, now_usec);
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What status shows: the getters of engine.h. */
+
+#include "engine_internal.h"
+
+void engine_get_status(const Engine *e, EngineStatus *ret_status) {
+        *ret_status = (EngineStatus){
+                .level = e->rules.level,
+                .reason = e->rules.reason,
+                .level_since_usec = e->rules.level_since_usec,
+                .alert_id = e->alert_id,
+                .space = e->space,
+                .sampled_usec = e->sampled_usec,
+                .fill_bps = (int64_t) e->bytes_view.trend_ps,
+                .fill_inodes_ps = (int64_t) e->inodes_view.trend_ps,
+                .full = e->bytes_view.full,
+                .inodes_full = e->inodes_view.full,
+                .blind = e->blind,
+                .paused_until_usec = e->paused_until_usec,
+                .ballast_bytes = e->ballast_bytes,
+                .freed_total_bytes = e->freed_total_bytes,
+                .n_acts_total = e->n_acts_total,
+                .n_acts_under_way = acts_count(e),
+                .n_logs = e->logs.n_logs,
+                .logs_allocated_bytes = e->logs.allocated_bytes,
+                .act_below_bytes = e->limits.act_below_bytes,
+                .target_bytes = e->limits.target_bytes,
+        };
+}
+
+static double partition_bps(const Engine *e) {
+        const Attribution *a = &e->attribution;
+        double logs_bps = 0;
+
+        for (const LogEntry *entry = e->logs.active; entry; entry = entry->next_active) {
+                double bps = attribution_log_bps(a, entry, plan_scale(e), e->sampled_usec);
+                logs_bps += MAX(bps, 0.0);
+        }
+        double all_bps = a->started ? rate_read(&a->partition, plan_scale(e), a->since_usec, e->sampled_usec) : 0;
+        return MAX(all_bps, logs_bps);
+}
+
+static void fill(const Engine *e, const LogEntry *entry, double all_bps, EngineLog *ret_log) {
+        double bps = attribution_log_bps(&e->attribution, entry, plan_scale(e), e->sampled_usec);
+        Ranking ranking = {.partition_bps = all_bps};
+
+        *ret_log = (EngineLog){
+                .info = &entry->info,
+                .sample = entry->sample,
+                .growth_bps = (int64_t) bps,
+                .share_permyriad = attribution_share_permyriad(&ranking, bps),
+                .policy = entry->policy.policy,
+                .keep_bytes = entry->policy.keep_bytes,
+                .is_protected = entry->policy.is_protected,
+                .last_act_usec = entry->last_act_usec,
+        };
+}
+
+static bool comes_before(const EngineLog *a, const EngineLog *b) {
+        int64_t a_bps = MAX(a->growth_bps, (int64_t) 0), b_bps = MAX(b->growth_bps, (int64_t) 0);
+
+        if (a_bps != b_bps)
+                return a_bps > b_bps;
+        return a->sample.allocated_bytes + a->sample.segments_bytes >
+                        b->sample.allocated_bytes + b->sample.segments_bytes;
+}
+
+size_t engine_get_logs(const Engine *e, EngineLog *ret_logs, size_t n_max) {
+        double all_bps = partition_bps(e);
+        const LogEntry *entry;
+        uint32_t cursor = 0;
+        size_t n = 0;
+
+        while (n_max > 0 && (entry = log_table_next(&e->logs, &cursor))) {
+                EngineLog log;
+                fill(e, entry, all_bps, &log);
+                if (n == n_max && !comes_before(&log, &ret_logs[n - 1]))
+                        continue;
+                size_t i = n < n_max ? n++ : n - 1;
+                for (; i > 0 && comes_before(&log, &ret_logs[i - 1]); i--)
+                        ret_logs[i] = ret_logs[i - 1];
+                ret_logs[i] = log;
+        }
+        return n;
+}
+
+/* 2: the name or the whole id; 1: the beginning of the id; 0: not meant. */
+static int is_meant(const LogEntry *entry, const char *name, size_t n) {
+        const ContainerInfo *container = &entry->info.container;
+        char bare_name[CONTAINER_NAME_MAX];
+
+        policy_bare_name(container->name, bare_name);
+        if (streq(container->name, name) || streq(bare_name, name) || streq(container->id, name))
+                return 2;
+        return n >= 4 && strncmp(container->id, name, n) == 0;
+}
+
+int engine_find_log(const Engine *e, const char *name, EngineLog *ret_log) {
+        const LogEntry *entry, *found = NULL;
+        size_t n = strlen(name);
+        uint32_t cursor = 0;
+        int best = 0, n_best = 0;
+
+        if (n == 0)
+                return -ENOENT;
+        while ((entry = log_table_next(&e->logs, &cursor))) {
+                int meant = is_meant(entry, name, n);
+                if (meant > best) {
+                        best = meant;
+                        n_best = 0;
+                }
+                if (meant > 0 && meant == best) {
+                        found = entry;
+                        n_best++;
+                }
+        }
+        if (!found)
+                return -ENOENT;
+        if (n_best > 1)
+                return -ENOTUNIQ;
+        fill(e, found, partition_bps(e), ret_log);
+        return 0;
+}
