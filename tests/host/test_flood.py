@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The main job on real Docker, on both versions and three filesystems: a container floods the partition, another one
+logs quietly, a third is protected. The partition never fills, and nobody loses what it was not told to lose."""
+
+import os
+import subprocess
+import threading
+import time
+
+import pytest
+
+from guard import Guard, acts, assert_told_before_acting
+from jsonlog import parse_json_log
+
+FLOOD_SECONDS = int(os.environ.get('DISKBRAKE_FLOOD_SECONDS', '120'))
+HOSTS = [('bookworm', 'ext4', FLOOD_SECONDS), ('trixie', 'ext4', FLOOD_SECONDS), ('bookworm', 'xfs', FLOOD_SECONDS // 2),
+         ('trixie', 'xfs', FLOOD_SECONDS // 2), ('trixie', 'btrfs', FLOOD_SECONDS // 2)]
+
+
+class Follower:
+    """A `docker logs -f` that runs while the log is cut: remembers the numbers it saw."""
+
+    def __init__(self, box, name):
+        self.numbers = []
+        self.process = box.popen('docker', 'logs', '-f', '--tail', '1', name, stdout=subprocess.PIPE,
+                                 stderr=subprocess.DEVNULL)
+        self.thread = threading.Thread(target=self._read, daemon=True)
+        self.thread.start()
+
+    def _read(self):
+        last = None
+        for line in self.process.stdout:
+            if line.startswith(b'line '):
+                number = int(line.split()[1])
+                # Steps only: millions of lines pass by.
+                if last is None or number != last + 1:
+                    self.numbers.append((last, number))
+                last = number
+        self.last = last
+
+    def gaps(self):
+        return [step for step in self.numbers if step[0] is not None]
+
+    def end(self):
+        self.process.kill()
+        self.thread.join(20)
+        return getattr(self, 'last', None)
+
+
+class Flooded:
+    """A guarded host that has been flooded, and what was seen of it meanwhile."""
+
+    def __init__(self, box, destdir, seconds):
+        self.box = box
+        self.guard = Guard(box, destdir)
+        self.guard.wait_for(lambda p: p['state'] == 'guarding' and p['docker_version'])
+        box.quiet('quiet')
+        box.flood('protected', rate_bps=50_000, labels={'io.diskbrake.policy': 'alert'})
+        box.flood('web')
+        self.follower = Follower(box, 'web')
+        self.newest = []
+        with box.watch_free() as free:
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                tail = box.run('docker', 'logs', '--tail', '1', 'web', timeout=30).stdout.split()
+                self.newest.append(int(tail[1]) if len(tail) > 1 else None)
+                time.sleep(2)
+        self.free = free
+        self.running = box.docker('inspect', '--format', '{{.State.Running}}', 'web', 'quiet', 'protected').stdout.split()
+        self.tail = box.run('docker', 'logs', '--tail', '5', 'web', timeout=30).stdout.splitlines()
+        self.follower_last = self.follower.end()
+        box.docker('stop', '-t', '5', 'web', 'quiet', 'protected')
+        self.events = self.guard.events()
+
+
+@pytest.fixture(scope='module', params=HOSTS, ids=lambda h: f'{h[0]}-{h[1]}')
+def flooded(request, make_box, destdir):
+    suite, fs, seconds = request.param
+    with make_box(suite, fs=fs) as box:
+        yield Flooded(box, destdir, seconds)
+
+
+def test_the_partition_never_fills(flooded):
+    assert flooded.free.min_avail_bytes > 0, flooded.guard.recent()
+    assert flooded.running == ['true'] * 3
+    docker = flooded.box.run('journalctl', '-u', 'docker', '--no-pager', '-o', 'cat').stdout
+    assert 'no space left' not in docker.lower()
+
+
+def test_it_is_told_before_it_is_done(flooded):
+    assert_told_before_acting(flooded.events)
+    first = acts(flooded.events)[0]
+    assert 'web' in first['CONTAINER_NAME'] and first['IMAGE_NAME'] == 'bb:1'
+    assert int(first['DISKBRAKE_FREED_BYTES']) > 0 and first['DISKBRAKE_READER_EFFECT']
+
+
+def test_the_quiet_and_the_protected_logs_are_untouched(flooded):
+    touched = {e['CONTAINER_NAME'] for e in acts(flooded.events)}
+    assert touched == {'web'}
+    for name in 'quiet', 'protected':
+        log = parse_json_log(flooded.box.logfile(name))
+        assert log.first == 1 and log.whole, (name, log)
+        assert not log.gaps and not log.torn and not log.nul_ranges, (name, log)
+
+
+def test_the_method_is_the_safe_one(flooded):
+    methods = {e['DISKBRAKE_METHOD'] for e in acts(flooded.events)}
+    suite_collapses = flooded.box.suite == 'bookworm' and flooded.box.fs == 'ext4'
+    assert methods == ({'collapse'} if suite_collapses else {'punch'}), methods
+
+
+def test_what_the_log_kept_is_in_sequence(flooded):
+    if flooded.box.fs != 'btrfs': # there a hole stays: the filesystem cannot collapse
+        wait_until_healed(flooded)
+    log = parse_json_log(flooded.box.logfile('web'))
+    assert not log.torn and not log.gaps, log
+    assert flooded.box.fs == 'btrfs' or not log.nul_ranges, log
+    assert log.last >= flooded.newest[-1]
+
+
+def test_the_newest_line_is_always_there(flooded):
+    assert None not in flooded.newest
+    assert flooded.newest == sorted(flooded.newest)
+
+
+def test_readers_behave_as_promised_while_it_runs(flooded):
+    assert len(flooded.tail) == 5 and all(line.startswith('line ') for line in flooded.tail)
+    numbers = [int(line.split()[1]) for line in flooded.tail]
+    assert numbers == list(range(numbers[0], numbers[0] + 5))
+    assert flooded.follower_last and flooded.follower_last > flooded.newest[0]
+    if flooded.box.suite == 'trixie':
+        assert not flooded.follower.gaps(), flooded.follower.gaps()[:5]
+
+
+def wait_until_healed(flooded):
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if not parse_json_log(flooded.box.logfile('web')).nul_ranges:
+            return
+        time.sleep(1)
+
+
+def test_after_a_stop_every_reader_works_again(flooded):
+    if flooded.box.fs == 'btrfs':
+        pytest.skip('a punched log stays punched on btrfs, which cannot collapse')
+    wait_until_healed(flooded)
+    log = parse_json_log(flooded.box.logfile('web'))
+    path = flooded.box.host_path('/tmp') / 'all'
+    with open(path, 'wb') as out:
+        process = flooded.box.popen('docker', 'logs', 'web', stdout=out, stderr=subprocess.DEVNULL)
+        assert process.wait(120) == 0
+    first = last = None
+    count = 0
+    with open(path, 'rb') as seen:
+        for line in seen:
+            if line.startswith(b'line '):
+                last = int(line.split()[1])
+                first = last if first is None else first
+                count += 1
+    assert (first, last) == (log.first, log.last)
+    assert count == log.count

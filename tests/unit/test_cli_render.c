@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What people see, compared whole: JSON in, text out. */
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <time.h>
+
+#include "explain.h"
+#include "render_check.h"
+#include "render_events.h"
+#include "render_status.h"
+
+#define CALM                                                                                                \
+        "{'mount':'/var/lib/docker','roots':['/var/lib/docker'],'level':'ok','state':'guarding',"           \
+        "'state_detail':'','total_bytes':107374182400,'free_bytes':68719476736,'avail_bytes':63350767616,"  \
+        "'total_inodes':6553600,'avail_inodes':6000000,'fill_bps':0,'time_to_full_sec':null,"               \
+        "'inodes_full_sec':null,'act_below_bytes':10737418240,'target_bytes':16106127360,"                  \
+        "'freed_total_bytes':0,'acts_total':0,'paused_for_sec':null,'logs_total':2,'logs':["                \
+        "{'name':'web (compose shop/web)','id':'4f1c','driver':'json-file','running':true,"                 \
+        "'allocated_bytes':9663676416,'hole_bytes':0,'growth_bps':0,'share':0,'protected':false},"          \
+        "{'name':'db','id':'0b1c','driver':'local','running':false,'allocated_bytes':224395264,"            \
+        "'hole_bytes':0,'growth_bps':0,'share':0,'protected':false}]}"
+#define FLOOD                                                                                               \
+        "{'mount':'/var/lib/docker','roots':['/var/lib/docker'],'level':'critical','state':'guarding',"     \
+        "'state_detail':'','total_bytes':107374182400,'free_bytes':9000000000,'avail_bytes':8589934592,"    \
+        "'total_inodes':1000,'avail_inodes':100,'fill_bps':224395264,'time_to_full_sec':[38.2,41],"         \
+        "'inodes_full_sec':[7200,1e9],'act_below_bytes':10737418240,'target_bytes':16106127360,"            \
+        "'freed_total_bytes':3221225472,'acts_total':1,'paused_for_sec':null,'logs_total':120,'logs':["     \
+        "{'name':'a-container-with-a-name-that-is-longer-than-its-column','id':'4f1c','driver':'json-file',"\
+        "'running':true,'allocated_bytes':9663676416,'hole_bytes':4096,'growth_bps':204472320,'share':0.91,"\
+        "'protected':false},"                                                                               \
+        "{'name':'db','id':'0b1c','driver':'json-file','running':true,'allocated_bytes':224395264,"         \
+        "'hole_bytes':0,'growth_bps':81920,'share':0.0004,'protected':true},"                               \
+        "{'name':'still','id':'0b1c','driver':'json-file','running':true,'allocated_bytes':1024,"           \
+        "'hole_bytes':0,'growth_bps':0,'share':0,'protected':false}]}"
+#define BLIND                                                                                               \
+        "{'mount':'/srv','roots':[],'level':'ok','state':'blind','state_detail':'stuck in statvfs on /srv " \
+        "since 14 s','total_bytes':1073741824,'avail_bytes':536870912,'fill_bps':0,'logs_total':0,'logs':[]}"
+#define DEGRADED                                                                                            \
+        "{'mount':'/srv','roots':['/srv'],'level':'warning','state':'degraded','state_detail':'cannot act: "\
+        "stuck in fallocate on the log of web since 14 s','total_bytes':1073741824,'avail_bytes':107374182,"\
+        "'fill_bps':1048576,'time_to_full_sec':null,'logs_total':0,'logs':[]}"
+#define GUARD(mode, partitions, events, notes)                                                              \
+        "{'version':'0.1.0','mode':'" mode "','uptime_sec':273600,'partitions':[" partitions "],"           \
+        "'last_events':[" events "],'notes':[" notes "]}"
+#define EVENT                                                                                               \
+        "{'event_id':4,'time_usec':1763720000000000,'priority':2,'message':'/var/lib/docker is full in "    \
+        "4 min: 91 % of the growth is the log of `web` (7.1 KiB lines, 195 MiB/s)'}"
+
+static const Style ascii = {.now_usec = 1763721000000000},
+        unicode = {.unicode = true, .now_usec = 1763721000000000},
+                   colour = {.colour = true, .unicode = true, .now_usec = 1763721000000000};
+
+/* ' stands for ": C text stays readable. */
+static cJSON *json_of(const char *text) {
+        char *copy = strdup(text);
+        for (char *p = copy; *p; p++)
+                if (*p == '\'')
+                        *p = '"';
+        cJSON *json = cJSON_Parse(copy);
+        free(copy);
+        assert_non_null(json);
+        return json;
+}
+
+static void check_text(const char *got, const char *expected) {
+        if (!streq(got, expected))
+                fail_msg("\n--- got ---\n%s--- expected ---\n%s", got, expected);
+}
+
+static void check_status(const Style *style, const char *text, const char *expected) {
+        char *page = NULL;
+        size_t n;
+        cJSON *json = json_of(text);
+        FILE *out = open_memstream(&page, &n);
+        render_status(out, style, json);
+        (void) fclose(out);
+        check_text(page, expected);
+        free(page);
+        cJSON_Delete(json);
+}
+
+static void a_calm_host_says_ok_in_the_first_line(void **state) {
+        (void) state;
+        check_status(&unicode, GUARD("enforce", CALM, "", ""),
+                "OK  guarding 1 partition\n"
+                "\n"
+                "/var/lib/docker  ok\n"
+                "████████████████▍░░░░░░░░░░░░░░░░░░░┊░░░  41 % full, 59 GiB free of 100 GiB\n"
+                "not filling\n"
+                "guarding: acts below 10 GiB free, up to 15 GiB\n"
+                "  largest logs (none grows)              growth       size   share\n"
+                "  web (compose shop/web)                      -      9 GiB       -\n"
+                "  db                                          -    214 MiB       -  never cut\n"
+                "\n"
+                "diskbrake 0.1.0, mode enforce, up 3 d 4 h\n");
+}
+
+static void a_flood_says_when_it_is_full_and_who_it_is(void **state) {
+        (void) state;
+        check_status(&ascii, GUARD("enforce", FLOOD, EVENT, "'`/srv` is not guarded'"),
+                "CRITICAL  /var/lib/docker is full in 38 to 41 s; the guard is at work\n"
+                "\n"
+                "/var/lib/docker  critical\n"
+                "####################################|...  92 % full, 8 GiB free of 100 GiB\n"
+                "filling at 214 MiB/s, full in 38 to 41 s\n"
+                "inodes: 90 % used, none left in 2 h or more\n"
+                "guarding: acts below 10 GiB free, up to 15 GiB\n"
+                "freed 3 GiB so far, in 1 act\n"
+                "  what grows                             growth       size   share\n"
+                "  a-container-with-a-name-that-is~    195 MiB/s      9 GiB    91 %  has a hole\n"
+                "  db                                   80 KiB/s    214 MiB     0 %  protected\n"
+                "  and 118 more\n"
+                "\n"
+                "note: `/srv` is not guarded\n"
+                "\n"
+                "what happened last\n"
+                "10:13:20  critical   /var/lib/docker is full in 4 min: 91 % of the growth is the\n"
+                "                     log of `web` (7.1 KiB lines, 195 MiB/s)\n"
+                "\n"
+                "diskbrake 0.1.0, mode enforce, up 3 d 4 h\n");
+}
+
+static void blind_is_said_first_and_never_looks_calm(void **state) {
+        (void) state;
+        check_status(&ascii, GUARD("enforce", CALM "," BLIND, "", ""),
+                "BLIND  /srv is not being seen: stuck in statvfs on /srv since 14 s\n"
+                "\n"
+                "/var/lib/docker  ok\n"
+                "################....................|...  41 % full, 59 GiB free of 100 GiB\n"
+                "not filling\n"
+                "guarding: acts below 10 GiB free, up to 15 GiB\n"
+                "  largest logs (none grows)              growth       size   share\n"
+                "  web (compose shop/web)                      -      9 GiB       -\n"
+                "  db                                          -    214 MiB       -  never cut\n"
+                "\n"
+                "/srv  level unknown\n"
+                "what was seen last:\n"
+                "####################....................  50 % full, 512 MiB free of 1 GiB\n"
+                "blind: stuck in statvfs on /srv since 14 s\n"
+                "\n"
+                "diskbrake 0.1.0, mode enforce, up 3 d 4 h\n");
+}
+
+static void what_cannot_act_says_so_with_the_level(void **state) {
+        (void) state;
+        check_status(&ascii, GUARD("enforce", DEGRADED, "", ""),
+                "WARNING, CANNOT ACT  /srv; stuck in fallocate on the log of web since 14 s\n"
+                "\n"
+                "/srv  warning\n"
+                "####################################....  90 % full, 102 MiB free of 1 GiB\n"
+                "filling at 1 MiB/s, too early to tell when it is full\n"
+                "cannot act: stuck in fallocate on the log of web since 14 s\n"
+                "  no container has a log here yet\n"
+                "\n"
+                "diskbrake 0.1.0, mode enforce, up 3 d 4 h\n");
+}
+
+static void a_host_without_docker_is_told_what_to_do(void **state) {
+        (void) state;
+        check_status(&ascii, GUARD("enforce", "", "", ""),
+                "NOTHING TO GUARD  no partition is being watched\n"
+                "\n"
+                "No Docker was found, or its folder cannot be trusted. Say which one to guard:\n"
+                "  in /etc/diskbrake/diskbrake.conf    [Watchdog]\n"
+                "                                      DataRoot=/var/lib/docker\n"
+                "  and then                            sudo diskbrake reload\n"
+                "\n"
+                "diskbrake 0.1.0, mode enforce, up 3 d 4 h\n");
+}
+
+static void the_first_line_is_about_the_worst(void **state) {
+        static const struct {
+                const char *guard, *begin;
+        } cases[] = {
+                {GUARD("enforce", FLOOD "," BLIND, "", ""), "BLIND  /srv"},
+                {GUARD("enforce", BLIND "," FLOOD, "", ""), "BLIND  /srv"},
+                {GUARD("enforce", DEGRADED "," FLOOD, "", ""), "CRITICAL  /var/lib/docker"},
+                {GUARD("enforce", CALM "," DEGRADED, "", ""), "WARNING, CANNOT ACT  /srv"},
+                {GUARD("observe", CALM "," CALM, "", ""), "OK  observing 2 partitions: alerts, but no acts"},
+        };
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                char *page = NULL;
+                size_t n;
+                cJSON *json = json_of(cases[i].guard);
+                FILE *out = open_memstream(&page, &n);
+                render_status(out, &ascii, json);
+                (void) fclose(out);
+                page[MIN(strlen(cases[i].begin), n)] = 0;
+                assert_string_equal(page, cases[i].begin);
+                free(page);
+                cJSON_Delete(json);
+        }
+}
+
+static size_t longest_line(const char *page) {
+        size_t longest = 0;
+        while (*page) {
+                char line[4096];
+                size_t n = strcspn(page, "\n");
+                assert_true(n < sizeof(line));
+                memcpy(line, page, n);
+                line[n] = 0;
+                longest = MAX(longest, render_width(line));
+                page += n + (page[n] != 0);
+        }
+        return longest;
+}
+
+static void every_page_fits_80_columns(void **state) {
+        static const char *const pages[] = {
+                GUARD("enforce", CALM, EVENT,
+                        "'a note that goes on and on and on and on and on and on and on and on and on'"),
+                GUARD("observe", FLOOD, EVENT, ""),
+                GUARD("enforce", BLIND "," DEGRADED "," FLOOD, EVENT, ""),
+        };
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(pages); i++) {
+                char *page = NULL;
+                size_t n;
+                cJSON *json = json_of(pages[i]);
+                FILE *out = open_memstream(&page, &n);
+                render_status(out, &unicode, json);
+                (void) fclose(out);
+                if (longest_line(page) > 80)
+                        fail_msg("%s", page);
+                free(page);
+                cJSON_Delete(json);
+        }
+}
+
+static void a_hostile_answer_neither_crashes_nor_reaches_the_terminal(void **state) {
+        static const char *const pages[] = {
+                "{}", "{'partitions':3,'last_events':'x','notes':[3]}", "{'partitions':[3,null,'x',[],{}]}",
+                "{'partitions':[{'mount':'\\u001b[2J\\u0007','level':'\\u001b[31m','state':'guarding',"
+                "'total_bytes':1e300,"
+                "'avail_bytes':-5,'fill_bps':-1e300,'time_to_full_sec':['x'],"
+                "'logs':[{'name':'\\u001b[0m\\n'}],"
+                "'logs_total':1e19,'paused_for_sec':1e300}],'uptime_sec':-1e300}",
+                "{'last_events':[{'message':'\\u001b]0;x\\u0007','priority':-3,'time_usec':1e300}]}",
+        };
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(pages); i++) {
+                char *page = NULL;
+                size_t n;
+                cJSON *json = json_of(pages[i]);
+                FILE *out = open_memstream(&page, &n);
+                render_status(out, &ascii, json);
+                (void) render_check(out, json, "");
+                render_alerts(out, &ascii, render_array(json, "last_events"));
+                (void) fclose(out);
+                for (const char *p = page; *p; p++)
+                        if ((*p < 0x20 && *p != '\n') || (unsigned char) *p > 0x7e)
+                                fail_msg("byte %02x of page %zu", (unsigned char) *p, i);
+                free(page);
+                cJSON_Delete(json);
+        }
+}
+
+static void colours_are_there_only_where_they_are_wanted(void **state) {
+        (void) state;
+        char *page = NULL;
+        size_t n;
+        cJSON *json = json_of(GUARD("enforce", BLIND, "", ""));
+        FILE *out = open_memstream(&page, &n);
+        render_status(out, &colour, json);
+        (void) fclose(out);
+        assert_memory_equal(page, "\033[97;41;1m BLIND \033[0m  ", 21);
+        free(page);
+        cJSON_Delete(json);
+}
+
+static void check_is_a_line_and_an_exit_code(void **state) {
+        static const struct {
+                const char *guard, *line;
+                int code;
+        } cases[] = {
+                {GUARD("enforce", CALM, "", ""),
+                "DISKBRAKE OK - /var/lib/docker 41 % full, 59 GiB free | '/var/lib/docker'=44023414784B;;;0;"
+                        "107374182400 '/var/lib/docker fill'=0B\n", 0},
+                {GUARD("observe", FLOOD, "", ""),
+                "DISKBRAKE CRITICAL - critical; /var/lib/docker 92 % full, 8 GiB free, full in 38 to 41 s; "
+                "observing only | '/var/lib/docker'=98784247808B;;;0;107374182400 '/var/lib/docker fill'="
+                        "224395264B '/var/lib/docker full in'=38s\n", 2},
+                {GUARD("enforce", DEGRADED, "", ""),
+                "DISKBRAKE WARNING - warning; cannot act: stuck in fallocate on the log of web since 14 s; "
+                "/srv 90 % full, 102 MiB free | '/srv'=966367642B;;;0;1073741824 '/srv fill'=1048576B\n", 1},
+                {GUARD("enforce", BLIND, "", ""),
+                        "DISKBRAKE CRITICAL - blind on /srv: stuck in statvfs on /srv since 14 s\n", 2},
+                {GUARD("enforce", "", "", ""), "DISKBRAKE UNKNOWN - no partition is being watched\n", 3},
+                {"{'partitions':[{'mount':'/a|b','state':'guarding','level':'notice','total_bytes':100,"
+                 "'avail_bytes':20}]}",
+                "DISKBRAKE OK - notice; /a/b 80 % full, 20 B free | '/a/b'=80B;;;0;100 '/a/b fill'=0B\n", 0},
+                {NULL, "DISKBRAKE UNKNOWN - nobody is there\n", 3},
+        };
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                char *line = NULL, *expected = strdup(cases[i].line);
+                size_t n;
+                cJSON *json = cases[i].guard ? json_of(cases[i].guard) : NULL;
+                FILE *out = open_memstream(&line, &n);
+                int code = render_check(out, json, "nobody is there");
+                (void) fclose(out);
+                check_text(line, expected);
+                assert_int_equal(code, cases[i].code);
+                free(line);
+                free(expected);
+                cJSON_Delete(json);
+        }
+}
+
+static void alerts_say_since_when_and_who_knows(void **state) {
+        (void) state;
+        char *page = NULL;
+        size_t n;
+        cJSON *json = json_of("[{'level':'warning','since_usec':1763720000000000,"
+                              "'message':'/srv is filling',"
+                              "'acknowledged_by':'joe','acknowledged_until_usec':1763820000000000},"
+                              "{'level':'critical','since_usec':1763620000000000,'message':'/x',"
+                              "'acknowledged_by':null}]");
+        FILE *out = open_memstream(&page, &n);
+        render_alerts(out, &ascii, json);
+        render_alerts(out, &ascii, NULL);
+        (void) fclose(out);
+        check_text(page, "10:13:20  warning    /srv is filling (acknowledged by joe until Nov 22 14:00)\n"
+                         "Nov 20 06:26  critical   /x\n"
+                         "no open alerts\n");
+        free(page);
+        cJSON_Delete(json);
+}
+
+static void errors_say_what_to_do(void **state) {
+        static const struct {
+                const char *reply, *text;
+        } cases[] = {
+                {"{'error':'io.diskbrake.Protected','parameters':{'name':'db'}}",
+                        "db is protected (policy alert): its log is never touched"},
+                {"{'error':'io.diskbrake.NotSafe','parameters':{'name':'db','method':'collapse',"
+                 "'detail':'d'}}",
+                        "the method collapse would harm readers or the writer of db: d"},
+                {"{'error':'io.diskbrake.Busy'}", "busy: ?"},
+                {"{'error':'x.\\u001bY'}", "diskbrake answered with the error x.?Y"},
+        };
+        char buf[EXPLAIN_MAX];
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                cJSON *json = json_of(cases[i].reply);
+                VarlinkReply reply = {.json = json,
+                        .error = cJSON_GetObjectItemCaseSensitive(json, "error")->valuestring,
+                        .parameters = cJSON_GetObjectItemCaseSensitive(json, "parameters")};
+                assert_string_equal(explain_error(&reply, buf, sizeof(buf)), cases[i].text);
+                cJSON_Delete(json);
+        }
+        assert_string_equal(explain_failure(-ENOENT, "/x", buf, sizeof(buf)),
+                "diskbrake is not running (no socket at /x): sudo systemctl start diskbrake");
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_calm_host_says_ok_in_the_first_line),
+                cmocka_unit_test(a_flood_says_when_it_is_full_and_who_it_is),
+                cmocka_unit_test(blind_is_said_first_and_never_looks_calm),
+                cmocka_unit_test(what_cannot_act_says_so_with_the_level),
+                cmocka_unit_test(a_host_without_docker_is_told_what_to_do),
+                cmocka_unit_test(the_first_line_is_about_the_worst),
+                cmocka_unit_test(every_page_fits_80_columns),
+                cmocka_unit_test(a_hostile_answer_neither_crashes_nor_reaches_the_terminal),
+                cmocka_unit_test(colours_are_there_only_where_they_are_wanted),
+                cmocka_unit_test(check_is_a_line_and_an_exit_code),
+                cmocka_unit_test(alerts_say_since_when_and_who_knows),
+                cmocka_unit_test(errors_say_what_to_do),
+        };
+        (void) setenv("TZ", "UTC", 1);
+        tzset();
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The sentences, and the names, ids and priorities of the events. */
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <syslog.h>
+
+#include "event_text.h"
+#include "macros.h"
+#include "text.h"
+
+#define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+/* An hour of every night: a partition of 100 GiB, 91 % used, with one offender. */
+static Event example(EventType type) {
+        return (Event){
+                .type = type,
+                .level = LEVEL_CRITICAL,
+                .from = LEVEL_WARNING,
+                .mount = "/var/lib/docker",
+                .space = { .total_bytes = GIB(100), .free_bytes = GIB(9), .avail_bytes = GIB(9),
+                           .total_inodes = 1000, .avail_inodes = 40 },
+                .fill_bps = (int64_t) MIB(230),
+                .full = { true, 4 * USEC_PER_MINUTE, 4 * USEC_PER_MINUTE },
+                .container_id = ID,
+                .container_name = "web",
+                .image = "nginx:1.25",
+                .share_permyriad = 9100,
+                .growth_bps = (int64_t) MIB(214),
+                .line_bytes = 7270,
+        };
+}
+
+static Event example_act(EventType type, Method method) {
+        Event e = example(type);
+
+        e.method = method;
+        e.wanted_bytes = MIB(812);
+        e.freed_bytes = MIB(812);
+        e.allocated_bytes = MIB(16);
+        return e;
+}
+
+static void assert_message(const Event *e, const char *expected) {
+        char buf[EVENT_MESSAGE_MAX];
+
+        assert_ptr_equal(event_message(e, buf, sizeof(buf)), buf);
+        assert_string_equal(buf, expected);
+}
+
+static void a_raised_level_tells_when_and_why(void **state) {
+        Event e = example(EVENT_LEVEL_RAISED);
+
+        (void) state;
+        e.reason = REASON_FORECAST;
+        assert_message(&e, "/var/lib/docker is full in 4 min: 91 % of the growth is the log of `web` (7.1 "
+                           "KiB lines, "
+                           "214 MiB/s)");
+        e.full.high_usec = 6 * USEC_PER_MINUTE;
+        strcpy(e.container_name, "web (compose shop/web)");
+        e.line_bytes = 0;
+        e.is_protected = true;
+        assert_message(&e, "/var/lib/docker is full in 4 to 6 min: 91 % of the growth is the log of `web` "
+                           "(compose "
+                           "shop/web) (214 MiB/s), which is protected");
+        e.observing = true;
+        e.share_permyriad = 1200;
+        e.is_protected = false;
+        assert_message(&e, "/var/lib/docker is full in 4 to 6 min: no log alone explains the growth, most "
+                           "of it (12 %) "
+                           "is the log of `web` (compose shop/web) (214 MiB/s); mode observe, nothing is "
+                           "touched");
+        e.container_id[0] = 0;
+        e.level = LEVEL_WARNING;
+        assert_message(&e, "/var/lib/docker is full in 4 to 6 min: no container's log explains the growth");
+}
+
+static void a_level_of_space_tells_how_much_is_left(void **state) {
+        Event e = example(EVENT_LEVEL_RAISED);
+
+        (void) state;
+        e.reason = REASON_SPACE;
+        assert_message(&e, "/var/lib/docker is 91 % full: 9 GiB left, full in 4 min; 91 % of the growth is "
+                           "the log of "
+                           "`web` (7.1 KiB lines, 214 MiB/s)");
+        e.full.known = false;
+        e.share_permyriad = 0;
+        assert_message(&e, "/var/lib/docker is 91 % full: 9 GiB left");
+        e.full = (TimeToFull){ true, USEC_INFINITY, USEC_INFINITY };
+        e.reason = REASON_FORECAST; /* with a forecast that is none: still a sentence */
+        assert_message(&e, "/var/lib/docker is 91 % full: 9 GiB left");
+        e.space.avail_bytes = GIB(4); /* the rest is reserved for root */
+        assert_message(&e, "/var/lib/docker is 96 % full: 4 GiB left");
+        e.space = (PartitionSample){};
+        assert_message(&e, "/var/lib/docker is 0 % full: 0 B left");
+}
+
+static void inodes_are_told_as_files(void **state) {
+        Event e = example(EVENT_LEVEL_RAISED);
+
+        (void) state;
+        e.reason = REASON_INODES_FORECAST;
+        assert_message(&e, "/var/lib/docker has used 96 % of its inodes: 40 files can still be made, none "
+                           "in 4 min");
+        e.reason = REASON_INODES;
+        e.full.known = false;
+        assert_message(&e, "/var/lib/docker has used 96 % of its inodes: 40 files can still be made");
+}
+
+static void a_range_of_time_is_short(void **state) {
+        static const struct {
+                uint64_t low_usec, high_usec;
+                const char *text;
+        } cases[] = {
+                { 4 * USEC_PER_MINUTE, 4 * USEC_PER_MINUTE + 1, "is full in 4 min" },
+                { 4 * USEC_PER_MINUTE, 6 * USEC_PER_MINUTE, "is full in 4 to 6 min" },
+                { 50 * USEC_PER_SEC, 2 * USEC_PER_MINUTE, "is full in 50 s to 2 min" },
+                { 72 * USEC_PER_MINUTE, 2 * USEC_PER_HOUR, "is full in 1 h 12 min to 2 h" },
+                { 4 * USEC_PER_MINUTE, USEC_INFINITY, "is full in 4 min or more" },
+                { 0, 500 * USEC_PER_MSEC, "is full in less than a second" },
+                { 0, 3 * USEC_PER_SEC, "is full in 0 to 3 s" },
+                { 6 * USEC_PER_MINUTE, 4 * USEC_PER_MINUTE, "is full in 6 min" }, /* the wrong way around */
+        };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                Event e = { .type = EVENT_LEVEL_RAISED, .mount = "/x", .reason = REASON_FORECAST,
+                            .full = { true, cases[i].low_usec, cases[i].high_usec } };
+                char expected[64] = "/x ";
+
+                assert_message(&e, strcat(expected, cases[i].text));
+        }
+}
+
+static void a_cleared_level_tells_where_it_is_now(void **state) {
+        Event e = example(EVENT_LEVEL_CLEARED);
+
+        (void) state;
+        e.from = LEVEL_CRITICAL;
+        e.level = LEVEL_OK;
+        assert_message(&e, "/var/lib/docker is back from critical to ok: 9 GiB left, 91 % full");
+}
+
+static void an_act_tells_what_readers_will_see(void **state) {
+        Event e = example_act(EVENT_ACT_DONE, METHOD_COLLAPSE);
+
+        (void) state;
+        assert_message(&e,
+                        "freed 812 MiB from the log of `web` by collapse; the newest 16 MiB stay; a running "
+                        "`docker logs -f` may repeat or skip");
+        e.asker = (Asker){ .uid = 1000, .pid = 4711, .command = "diskbrake" };
+        e.method = METHOD_DELETE;
+        e.container_name[0] = 0;
+        assert_message(&e, "freed 812 MiB from the log of `0123456789ab` by deleting rotated segments; the "
+                           "newest 16 MiB "
+                           "stay; readers see no change but fewer old lines; asked for by `diskbrake` (uid "
+                           "1000, pid "
+                           "4711)");
+
+        e = example_act(EVENT_ACT_PLANNED, METHOD_COLLAPSE);
+        e.observing = true;
+        assert_message(&e, "would free 812 MiB from the log of `web` by collapse; then a running `docker "
+                           "logs -f` may "
+                           "repeat or skip; mode observe, nothing is touched");
+
+        e = example_act(EVENT_ACT_DONE, METHOD_BALLAST_RELEASE);
+        e.container_id[0] = e.container_name[0] = 0;
+        assert_message(&e, "freed 812 MiB on /var/lib/docker by giving up the ballast");
+        e.method = METHOD_BALLAST_MAKE;
+        assert_message(&e, "the ballast on /var/lib/docker is set aside again: 812 MiB to give "
+                           "up in an emergency");
+
+        e = example_act(EVENT_HEALED, METHOD_HEAL);
+        assert_message(&e,
+                        "the log of `web` is healed: the hole in it is closed and all readers work again");
+}
+
+static void a_failure_tells_the_call_and_the_error(void **state) {
+        Event e = example_act(EVENT_ACT_FAILED, METHOD_PUNCH);
+
+        (void) state;
+        e.error = -ENOSPC;
+        strcpy(e.detail, "fallocate");
+        assert_message(&e, "could not free 812 MiB from the log of `web` by punching a hole: fallocate: No "
+                           "space left on "
+                           "device");
+        e.detail[0] = 0;
+        e.error = -9999;
+        assert_message(&e, "could not free 812 MiB from the log of `web` by punching a hole: error -9999");
+        e.error = INT32_MIN;
+        assert_message(&e, "could not free 812 MiB from the log of `web` by punching a hole: error "
+                           "-2147483648");
+
+        e = example_act(EVENT_ACT_INEFFECTIVE, METHOD_PUNCH);
+        e.freed_bytes = MIB(3);
+        assert_message(&e, "freed only 3 MiB of 812 MiB from the log of `web` by punching a hole; the next "
+                           "means is "
+                           "tried");
+}
+
+static void nothing_left_tells_why(void **state) {
+        Event e = example(EVENT_NOTHING_LEFT);
+
+        (void) state;
+        e.is_protected = true;
+        assert_message(&e, "/var/lib/docker keeps filling at 230 MiB/s and is full in 4 min, and nothing "
+                           "more may be "
+                           "freed: most of the growth is the log of `web`, which is protected");
+        e.is_protected = false;
+        e.fill_bps = 0;
+        e.full.known = false;
+        assert_message(&e, "/var/lib/docker keeps filling, and nothing more may be freed: most of the "
+                           "growth is the log "
+                           "of `web`, already down to what it must keep");
+        e.container_id[0] = 0;
+        assert_message(&e, "/var/lib/docker keeps filling, and nothing more may be freed: the growth is not "
+                           "in container "
+                           "logs, look for what else writes there");
+        strcpy(e.detail, "acts are paused");
+        assert_message(&e, "/var/lib/docker keeps filling, and nothing more may be freed: acts are paused");
+}
+
+static void what_hangs_is_told_with_what_does_not_happen(void **state) {
+        Event e = {.type = EVENT_BLIND,
+                        .mount = "/d",
+                        .detail = "the watcher is stuck in statvfs on /d since 14 s"};
+
+        (void) state;
+        assert_message(&e, "cannot see how full /d is: the watcher is stuck in statvfs on /d since 14 s; no "
+                           "forecast and "
+                           "no new act there until it answers");
+        e = (Event){.type = EVENT_CANNOT_ACT,
+                        .mount = "/d",
+                        .since_usec = 14 * USEC_PER_SEC,
+                        .error = -EROFS};
+        assert_message(&e, "cannot free space on /d: the trimmer does not answer, for 14 s now: Read-only "
+                           "file system; it "
+                           "is watched and forecast as before, but nothing there is freed");
+        e = (Event){ .type = EVENT_SIGHT, .mount = "/d", .since_usec = 14 * USEC_PER_SEC };
+        assert_message(&e, "sees /d again, after 14 s");
+        e = (Event){ .type = EVENT_CAN_ACT, .mount = "/d" };
+        assert_message(&e, "can free space on /d again");
+}
+
+static void the_house_has_its_sentences_too(void **state) {
+        static const struct {
+                Event event;
+                const char *message;
+        } cases[] = {
+                        {{.type = EVENT_GUARDING,
+                                         .mount = "/d",
+                                         .detail = "/d/docker",
+                                         .space = {.total_bytes = GIB(100),
+                                                         .free_bytes = GIB(38),
+                                                         .avail_bytes = GIB(38)}},
+                                        "guarding /d for /d/docker: 38 GiB left, 62 % full"},
+                        {{.type = EVENT_GUARDING, .mount = "/d", .detail = "/d", .observing = true},
+                                        "observing /d; nothing will be touched"},
+                        {{.type = EVENT_PARTITION_GONE, .mount = "/d"}, "/d is gone and no longer guarded"},
+                        {{.type = EVENT_NOTICE, .mount = "/d", .detail = "too many logs"},
+                                        "/d: too many logs"},
+                        {{.type = EVENT_NOTICE, .container_id = ID, .detail = "it is not JSON"},
+                                        "the log of `0123456789ab`: it is not JSON"},
+                        {{.type = EVENT_STARTED}, "the guard has started, mode enforce"},
+                        {{.type = EVENT_STARTED, .observing = true},
+                                        "the guard has started, mode observe: nothing will be touched"},
+                        {{.type = EVENT_STOPPING}, "the guard is stopping: nothing is watched or freed "
+                                                   "until it runs again"},
+                        {{.type = EVENT_RELOADED}, "the configuration was read again and is in force"},
+                        {{.type = EVENT_RELOAD_FAILED, .detail = "/etc/x:3: unknown key"},
+                                        "the new configuration was not taken and the old one stays in "
+                                        "force: /etc/x:3: unknown key"},
+                        {{.type = EVENT_PAUSED,
+                                         .mount = "/d",
+                                         .since_usec = 2 * USEC_PER_HOUR,
+                                         .asker = {0, 12, "diskbrake"}},
+                                        "no acts on /d for 2 h, alerts go on; asked for by `diskbrake` (uid "
+                                        "0, pid 12)"},
+                        {{.type = EVENT_RESUMED},
+                                        "acts on any partition again as needed: the pause is over"},
+                        {{.type = EVENT_DROPPED, .wanted_bytes = 12},
+                                        "12 entries did not get into the journal: it did not answer, or "
+                                        "took no more"},
+                        {{.type = EVENT_DROPPED, .wanted_bytes = 1}, "1 entry did not get into the journal: "
+                                                                     "it did not answer, or took no more"},
+                        {{.type = EVENT_ACKNOWLEDGED, .alert_id = 7, .mount = "/d", .asker = {0, 12, ""}},
+                                        "alert 7 of /d was acknowledged by `unknown` (uid 0, pid 12)"},
+        };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(cases); i++)
+                assert_message(&cases[i].event, cases[i].message);
+}
+
+static void every_event_has_a_sentence_and_a_name(void **state) {
+        (void) state;
+        for (EventType a = EVENT_LEVEL_RAISED; a < _EVENT_MAX; a++) {
+                Event e = { .type = a };
+                char buf[EVENT_MESSAGE_MAX];
+
+                (void) event_message(&e, buf, sizeof(buf));
+                assert_true(strlen(buf) > 10);
+                assert_null(strstr(buf, "has no words"));
+                for (EventType b = EVENT_LEVEL_RAISED; b < a; b++)
+                        assert_string_not_equal(event_type_to_string(a), event_type_to_string(b));
+        }
+        assert_string_equal(event_type_to_string(EVENT_LEVEL_RAISED), "level-raised");
+        assert_string_equal(event_type_to_string(EVENT_ACT_DONE), "act-done");
+        assert_string_equal(event_type_to_string((EventType) 0), "notice");
+        assert_string_equal(event_type_to_string(_EVENT_MAX), "notice");
+}
+
+static void every_event_has_an_id_and_a_raised_level_one_each(void **state) {
+        const char *ids[_EVENT_MAX + _LEVEL_MAX];
+        size_t n_ids = 0;
+
+        (void) state;
+        for (Level level = LEVEL_NOTICE; level < _LEVEL_MAX; level++)
+                ids[n_ids++] = event_message_id(EVENT_LEVEL_RAISED, level);
+        for (EventType type = EVENT_LEVEL_RAISED + 1; type < _EVENT_MAX; type++) {
+                ids[n_ids++] = event_message_id(type, LEVEL_OK);
+                assert_string_equal(
+                                event_message_id(type, LEVEL_EMERGENCY), event_message_id(type, LEVEL_OK));
+        }
+        for (size_t i = 0; i < n_ids; i++) {
+                assert_int_equal(strlen(ids[i]), 32);
+                assert_int_equal(strspn(ids[i], "0123456789abcdef"), 32);
+                for (size_t j = 0; j < i; j++)
+                        assert_string_not_equal(ids[i], ids[j]);
+        }
+        /* Filters go by them: one that changes is a mistake. */
+        assert_string_equal(event_message_id(EVENT_LEVEL_RAISED, LEVEL_CRITICAL),
+                        "14176f7e35b1405da3f6109a6c085aa2");
+        assert_string_equal(event_message_id(EVENT_ACT_DONE, LEVEL_OK), "b54d6f5d6c634ec1b6df03e202e5009d");
+}
+
+static void priorities_are_those_of_syslog(void **state) {
+        static const struct {
+                Event event;
+                int priority;
+        } cases[] = {
+                        {{.type = EVENT_LEVEL_RAISED, .level = LEVEL_NOTICE}, LOG_NOTICE},
+                        {{.type = EVENT_LEVEL_RAISED, .level = LEVEL_WARNING}, LOG_WARNING},
+                        {{.type = EVENT_LEVEL_RAISED, .level = LEVEL_CRITICAL}, LOG_CRIT},
+                        {{.type = EVENT_LEVEL_RAISED, .level = LEVEL_EMERGENCY}, LOG_EMERG},
+                        {{.type = EVENT_LEVEL_CLEARED, .level = LEVEL_CRITICAL}, LOG_NOTICE},
+                        {{.type = EVENT_ACT_DONE, .method = METHOD_PUNCH}, LOG_NOTICE},
+                        {{.type = EVENT_ACT_DONE, .method = METHOD_TRUNCATE}, LOG_WARNING},
+                        {{.type = EVENT_ACT_DONE, .method = METHOD_TRUNCATE, .asker = {0, 1, "x"}},
+                                        LOG_NOTICE},
+                        {{.type = EVENT_ACT_FAILED}, LOG_ERR},
+                        {{.type = EVENT_NOTHING_LEFT}, LOG_CRIT},
+                        {{.type = EVENT_BLIND}, LOG_CRIT},
+                        {{.type = EVENT_CANNOT_ACT}, LOG_CRIT},
+                        {{.type = EVENT_STARTED}, LOG_INFO},
+                        {{.type = EVENT_RELOAD_FAILED}, LOG_ERR},
+        };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(cases); i++)
+                assert_int_equal(event_priority(&cases[i].event), cases[i].priority);
+}
+
+static void a_small_buffer_cuts_the_sentence(void **state) {
+        Event e = example(EVENT_LEVEL_RAISED);
+        char whole[EVENT_MESSAGE_MAX], cut[EVENT_MESSAGE_MAX];
+
+        (void) state;
+        e.reason = REASON_FORECAST;
+        strcpy(e.container_name, "caf\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9");
+        (void) event_message(&e, whole, sizeof(whole));
+        for (size_t room = 1; room <= strlen(whole); room++) {
+                (void) event_message(&e, cut, room);
+                assert_true(strlen(cut) < room);
+                assert_memory_equal(cut, whole, strlen(cut));
+                assert_int_equal(text_clean_bytes(cut, strlen(cut)), strlen(cut));
+        }
+}
+
+static void the_longest_texts_fit_into_a_sentence(void **state) {
+        (void) state;
+        for (EventType type = EVENT_LEVEL_RAISED; type < _EVENT_MAX; type++) {
+                Event e = example(type);
+                char buf[EVENT_MESSAGE_MAX];
+
+                memset(e.mount, 'm', sizeof(e.mount) - 1);
+                memset(e.container_name, 'n', sizeof(e.container_name) - 1);
+                memset(e.detail, 'd', sizeof(e.detail) - 1);
+                memset(e.asker.command, 'c', sizeof(e.asker.command) - 1);
+                e.asker.pid = 1;
+                e.error = -ENOTRECOVERABLE;
+                e.observing = e.is_protected = true;
+                e.method = METHOD_TRUNCATE;
+                assert_true(strlen(event_message(&e, buf, sizeof(buf))) < sizeof(buf) - 1);
+        }
+}
+
+int main(void) {
+        static const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_raised_level_tells_when_and_why),
+                cmocka_unit_test(a_level_of_space_tells_how_much_is_left),
+                cmocka_unit_test(inodes_are_told_as_files),
+                cmocka_unit_test(a_range_of_time_is_short),
+                cmocka_unit_test(a_cleared_level_tells_where_it_is_now),
+                cmocka_unit_test(an_act_tells_what_readers_will_see),
+                cmocka_unit_test(a_failure_tells_the_call_and_the_error),
+                cmocka_unit_test(nothing_left_tells_why),
+                cmocka_unit_test(what_hangs_is_told_with_what_does_not_happen),
+                cmocka_unit_test(the_house_has_its_sentences_too),
+                cmocka_unit_test(every_event_has_a_sentence_and_a_name),
+                cmocka_unit_test(every_event_has_an_id_and_a_raised_level_one_each),
+                cmocka_unit_test(priorities_are_those_of_syslog),
+                cmocka_unit_test(a_small_buffer_cuts_the_sentence),
+                cmocka_unit_test(the_longest_texts_fit_into_a_sentence),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
