@@ -356,7 +356,7 @@ static void reader_on_done(const Message *answer, int error, void *userdata) {
 
         if (!s->configured && !ok) {
                 /* Nothing is guarded by a configuration that nobody meant. */
-                Event event = {.type = EVENT_RELOAD_FAILED};
+                Event event = {.type = EVENT_REFUSED};
 
                 (void) snprintf(event.detail, sizeof(event.detail), "%.255s", why);
                 teller_tell(s->teller, &event);

@@ -300,6 +300,6 @@ char *permyriad_format(uint32_t permyriad, char buf[static UNITS_TEXT_MAX]) {
         if ((permyriad < 1000 || (permyriad >= 9900 && permyriad < 10000)) && tenths % 10 != 0)
                 (void) snprintf(buf, UNITS_TEXT_MAX, "%u.%u %%", tenths / 10, tenths % 10);
         else
-                (void) snprintf(buf, UNITS_TEXT_MAX, "%u %%", (unsigned) (((uint64_t) permyriad + 50) / 100));
+                (void) snprintf(buf, UNITS_TEXT_MAX, "%u %%", permyriad / 100 + (permyriad % 100 >= 50));
         return buf;
 }

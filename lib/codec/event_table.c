@@ -40,6 +40,7 @@ static const EventKind kinds[] = {
         { EVENT_STOPPING, LEVEL_OK, NOTICE, "stopping", "08e2a10df76e492182de0cc65218640b" },
         { EVENT_RELOADED, LEVEL_OK, INFO, "reloaded", "712cc31efbb54bb9a5b851a3726ee8b8" },
         { EVENT_RELOAD_FAILED, LEVEL_OK, ERR, "reload-failed", "37a43557a93a4ab3a20b66a7f55a838d" },
+        { EVENT_REFUSED, LEVEL_OK, CRIT, "refused", "2c566e29cbab4246a9df3a99ab5217d2" },
         { EVENT_PAUSED, LEVEL_OK, NOTICE, "paused", "0730c26a57764f5995fe2245687864e5" },
         { EVENT_RESUMED, LEVEL_OK, NOTICE, "resumed", "6742c4379b1a4d65b4aa1d701e41888d" },
         { EVENT_DROPPED, LEVEL_OK, WARNING, "dropped", "81ed83e002ca44d393992fd59bb5975e" },

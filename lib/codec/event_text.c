@@ -257,6 +257,10 @@ static void say_house(Text *text, const Event *e) {
                 event_phrase_detail(text, ": ", e);
                 event_phrase_error(text, ": ", e->error);
                 break;
+        case EVENT_REFUSED:
+                text_append(text, "the guard does not start, and nothing is guarded");
+                event_phrase_detail(text, ": ", e);
+                break;
         case EVENT_DROPPED:
                 if (e->wanted_bytes > 0)
                         text_appendf(text, "%" PRIu64 " %s", e->wanted_bytes,

@@ -4,7 +4,7 @@
 
 #include "engine_internal.h"
 
-/* Nothing is expected any more of an act that takes longer: the trimmer is stuck, the disk goes on filling. */
+/* Nothing is expected any more of an act that takes longer: the trimmer is stuck, the disk fills on. */
 #define OVERDUE_USEC (10 * USEC_PER_SEC)
 
 static bool is_overdue(const ActUnderWay *u, uint64_t now_usec) {
@@ -33,12 +33,13 @@ uint64_t acts_expected_bytes(const Engine *e, uint64_t now_usec) {
                         bytes += u->act.want_bytes;
         }
         /* Freed after the last look, or not yet shown by a filesystem that shows it late. */
-        if (now_usec <= e->demand.credit_until_usec && (e->freed_is_late || e->settled_usec > e->sampled_usec))
+        if (now_usec <= e->demand.credit_until_usec &&
+                        (e->freed_is_late || e->settled_usec > e->sampled_usec))
                 bytes += (uint64_t) e->demand.credit_bytes;
         return bytes;
 }
 
-bool acts_queue_full(const Engine *e, uint64_t now_usec) {
+bool acts_queue_full(const Engine *e, uint64_t now_usec, uint32_t n_max) {
         uint32_t n = 0, n_timely = 0;
 
         for (size_t i = 0; i < ACTS_UNDER_WAY_MAX; i++) {
@@ -47,7 +48,7 @@ bool acts_queue_full(const Engine *e, uint64_t now_usec) {
                 n++;
                 n_timely += !is_overdue(&e->under_way[i], now_usec);
         }
-        return n == ACTS_UNDER_WAY_MAX || n_timely >= ACTS_QUEUED_MAX;
+        return n == ACTS_UNDER_WAY_MAX || n_timely >= n_max;
 }
 
 bool acts_has_method(const Engine *e, Method method) {

@@ -8,6 +8,8 @@
 #define LOGS_EXPLAIN 0.1
 /* The offenders together explain that much of what the logs explain. */
 #define OFFENDERS_EXPLAIN 0.9
+/* Slow beside the others, but such a log can hold gigabytes by the time it matters. */
+#define MINOR_PART 0.005
 /* Quiet for as long as the slowest scale sees. */
 #define ACTIVE_USEC (4 * USEC_PER_HOUR)
 
@@ -60,7 +62,8 @@ static double slowest_offender_bps(const Ranking *r, size_t n_growing) {
         return r->logs_bps / (double) MAX(n_growing, (size_t) 1) / 2;
 }
 
-void attribution_rank(const Attribution *a, LogTable *table, unsigned scale, uint64_t now_usec, Ranking *ret_ranking) {
+void attribution_rank(const Attribution *a, LogTable *table, unsigned scale, uint64_t now_usec,
+                Ranking *ret_ranking) {
         Ranking *r = ret_ranking;
         size_t n_growing = 0;
         LogEntry *next;
@@ -83,10 +86,12 @@ void attribution_rank(const Attribution *a, LogTable *table, unsigned scale, uin
 
         double partition_bps = a->started ? rate_read(&a->partition, scale, a->since_usec, now_usec) : 0;
         r->partition_bps = MAX(partition_bps, r->logs_bps);
-        /* Where the partition does not grow by what the logs grow, others give back what they take: no harm is done. */
+        /* Where the partition does not grow by what the logs grow, others give back what they take: no harm
+         * is done. */
         bool harmful = a->shown_late || partition_bps >= r->logs_bps / 2;
         r->logs_explain = r->logs_bps > 0 && harmful && r->logs_bps >= LOGS_EXPLAIN * r->partition_bps;
         r->offender_bps = slowest_offender_bps(r, n_growing);
+        r->minor_bps = MIN(MINOR_PART * r->partition_bps, r->offender_bps);
         r->n_offenders = 0;
         while (r->n_offenders < r->n_logs && r->logs[r->n_offenders].bps >= r->offender_bps)
                 r->n_offenders++;

@@ -27,7 +27,8 @@ typedef struct Ranking {
         double logs_bps;
         bool logs_explain;    /* it is the logs that fill it */
         size_t n_offenders;   /* among the ranked */
-        double offender_bps;  /* logs that grow at least that fast are what explains it */
+        double offender_bps;  /* logs that grow at least that fast are what explains it ... */
+        double minor_bps;     /* ... and these have a part in it that is worth a thought at emergency */
 } Ranking;
 
 void attribution_push(Attribution *a, uint64_t time_usec, double consumed_bytes);
@@ -37,6 +38,7 @@ void attribution_push_log(Attribution *a, LogEntry *entry, uint64_t time_usec, d
 double attribution_log_bps(const Attribution *a, const LogEntry *entry, unsigned scale, uint64_t now_usec);
 
 /* Over one scale of rate.h. Logs that have been quiet for hours leave the table's active list. */
-void attribution_rank(const Attribution *a, LogTable *table, unsigned scale, uint64_t now_usec, Ranking *ret_ranking);
+void attribution_rank(const Attribution *a, LogTable *table, unsigned scale, uint64_t now_usec,
+                Ranking *ret_ranking);
 
 uint32_t attribution_share_permyriad(const Ranking *ranking, double bps);

@@ -33,8 +33,8 @@ static uint64_t wanted_bytes(const LogEntry *entry, const PlanYield *yield, Meth
         }
 }
 
-int engine_trim(Engine *e, uint64_t now_usec, uint32_t slot, uint64_t keep_bytes, Method method, bool dry_run,
-                Act *ret_act) {
+int engine_trim(Engine *e, uint64_t now_usec, uint32_t slot, uint64_t keep_bytes, Method method,
+                bool dry_run, Act *ret_act) {
         LogEntry *entry = log_table_get(&e->logs, slot);
 
         if (!entry || !entry->sampled || method == METHOD_BALLAST_MAKE || method == METHOD_BALLAST_RELEASE)

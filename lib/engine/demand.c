@@ -11,8 +11,8 @@
 /* Making a ballast of a gibibyte with fallocate is a matter of milliseconds, on a busy disk of seconds. */
 #define DEBIT_USEC (10 * USEC_PER_SEC)
 
-/* A gain that is a 64th of the partition is a clean-up: trends of before say nothing any more. Smaller ones (a
- * rotation, a temporary file) are part of the trend. */
+/* A gain that is a 64th of the partition is a clean-up: trends of before say nothing any more. Smaller ones
+ * (a rotation, a temporary file) are part of the trend. */
 static double reclaim_bytes(const PartitionSample *sample) {
         return (double) MAX(sample->total_bytes / 64, MIB(4));
 }
@@ -52,7 +52,8 @@ static double take_own(Demand *d, double delta, uint64_t time_usec) {
 
 DemandStep demand_step(Demand *d, const PartitionSample *sample, uint64_t time_usec, double expected_bps,
                 bool acting) {
-        uint64_t used = sample->total_bytes > sample->free_bytes ? sample->total_bytes - sample->free_bytes : 0;
+        uint64_t used = sample->total_bytes > sample->free_bytes ? sample->total_bytes - sample->free_bytes
+                                                                 : 0;
         DemandStep step = {};
 
         if (d->started && time_usec < d->time_usec)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the writers of a partition take, with our own doings taken out: a trim must look neither like a writer that
- * went away nor like somebody who tidied up. Works on used bytes (total - free): they go on changing below the
- * blocks that are reserved for root, and a partition that is resized does not jump. */
+/* What the writers of a partition take, with our own doings taken out: a trim must look neither like a
+ * writer that went away nor like somebody who tidied up. Works on used bytes (total - free): they go on
+ * changing below the blocks that are reserved for root, and a partition that is resized does not jump. */
 
 #include "macros.h"
 #include "observation.h"
@@ -24,8 +24,8 @@ typedef struct DemandStep {
         bool reclaimed;        /* somebody else freed a lot: consumed_bytes is 0 */
 } DemandStep;
 
-/* expected_bps: how fast it was filling just now; stands in for what cannot be seen behind a gain of our own.
- * acting: acts are under way whose gain may show before their outcome is known. */
+/* expected_bps: how fast it was filling just now; stands in for what cannot be seen behind a gain of our
+ * own. acting: acts are under way whose gain may show before their outcome is known. */
 DemandStep demand_step(Demand *d, const PartitionSample *sample, uint64_t time_usec, double expected_bps,
                 bool acting);
 

@@ -38,7 +38,8 @@ static void look_ahead(Engine *e) {
         e->bytes_view = forecast_look(&e->bytes, e->space.avail_bytes);
         e->inodes_view = forecast_look(&e->inodes, e->space.avail_inodes);
         if (e->space.total_bytes > 0)
-                e->limits = plan_limits(&e->config, e->space.total_bytes, e->bytes_view.worst_ps, e->lead_usec);
+                e->limits = plan_limits(
+                                &e->config, e->space.total_bytes, e->bytes_view.worst_ps, e->lead_usec);
 }
 
 void engine_configure(Engine *e, const Config *config) {

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The brain of one partition. PURE: no clock, no I/O, no logging, no globals; the same observations at the same
- * times give the same plans. The shell (daemon, replay, simulator) drives it:
+/* The brain of one partition. PURE: no clock, no I/O, no logging, no globals; the same observations at the
+ * same times give the same plans. The shell (daemon, replay, simulator) drives it:
  *
  *      engine_observe(e, &observation)            facts, each carrying its own time
  *      engine_decide(e, now, &plan, &wake_at)     what to say and to do, as data; when to look and ask again
  *      engine_settle(e, &outcome)                 what acting really achieved
  *
- * Events come out in the order in which they are to be told, before the acts of the same plan are begun. Memory is
- * allocated only when a log appears that needs a larger table; samples, decisions and outcomes allocate nothing. */
+ * Events come out in the order in which they are to be told, before the acts of the same plan are begun.
+ * Memory is allocated only when a log appears that needs a larger table; samples, decisions and outcomes
+ * allocate nothing. */
 
 #include "config.h"
 #include "event.h"
@@ -52,18 +53,20 @@ void engine_settle(Engine *e, const Outcome *outcome);
 /* No acts until then (monotonic; 0: go on at once). Levels and events go on. */
 void engine_pause(Engine *e, uint64_t until_usec);
 
-/* A trim by hand: makes the act for one log as if it had to give want_bytes, whatever the level is, but never below
- * keep_bytes (CONFIG_KEEP_UNSET: the policy's), and counts it as under way unless dry_run. method: METHOD_NONE lets
- * the engine choose; another one is taken only where it is safe for that log. Positive ENGINE_E_*: why not. */
+/* A trim by hand: makes the act for one log as if it had to give want_bytes, whatever the level is, but
+ * never below keep_bytes (CONFIG_KEEP_UNSET: the policy's), and counts it as under way unless dry_run.
+ * method: METHOD_NONE lets the engine choose; another one is taken only where it is safe for that log.
+ * Positive ENGINE_E_*: why not. */
 #define ENGINE_E_NO_LOG 1     /* no such slot, or nothing that may be cut */
 #define ENGINE_E_PROTECTED 2
-#define ENGINE_E_BUSY 3       /* an act on that log is under way: its outcome is the answer to this one too */
+#define ENGINE_E_BUSY 3 /* an act on that log is under way: its outcome is the answer to this one too */
 #define ENGINE_E_UNSAFE 4     /* the method would harm readers or writer of this log */
 #define ENGINE_E_PAUSED 5
-int engine_trim(Engine *e, uint64_t now_usec, uint32_t slot, uint64_t keep_bytes, Method method, bool dry_run,
-                Act *ret_act);
+int engine_trim(Engine *e, uint64_t now_usec, uint32_t slot, uint64_t keep_bytes, Method method,
+                bool dry_run, Act *ret_act);
 
-/* ---- what status shows -------------------------------------------------------------------------------------- */
+/* ---- what status shows
+ * -------------------------------------------------------------------------------------- */
 
 typedef struct EngineStatus {
         Level level;
@@ -94,8 +97,9 @@ typedef struct EngineLog {
         bool is_protected;
         uint64_t last_act_usec; /* 0: never */
 } EngineLog;
-/* The first n_max logs, offenders first (growth, then size). Returns how many were written. Not for the hot path. */
+/* The first n_max logs, offenders first (growth, then size). Returns how many were written. Not for the hot
+ * path. */
 size_t engine_get_logs(const Engine *e, EngineLog *ret_logs, size_t n_max);
-/* By name (as displayed, or Docker's bare name), by full id, or by a unique prefix of at least 4 digits of it.
- * 0; -ENOENT; -ENOTUNIQ. */
+/* By name (as displayed, or Docker's bare name), by full id, or by a unique prefix of at least 4 digits of
+ * it. 0; -ENOENT; -ENOTUNIQ. */
 int engine_find_log(const Engine *e, const char *name, EngineLog *ret_log);

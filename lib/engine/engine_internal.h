@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The engine's insides, shared by its parts (engine, acts, plan, settle, events, view) and by nobody else. */
+/* The engine's insides, shared by its parts and by nobody else. */
 
 #include "attribution.h"
 #include "demand.h"
@@ -13,6 +13,8 @@
 
 /* The trimmer does one act after the other: more in its queue would be planned on stale numbers. */
 #define ACTS_QUEUED_MAX 4
+/* When many small acts of those to blame do not hold the line, the rest must not wait behind them. */
+#define ACTS_QUEUED_RESCUE_MAX 6
 /* Under way in all, with those whose trimmer does not answer. */
 #define ACTS_UNDER_WAY_MAX 16
 #define EVENTS_PENDING_MAX 16
@@ -79,7 +81,8 @@ struct Engine {
 /* Fills what every event carries. */
 void events_begin(const Engine *e, Event *event, EventType type, uint64_t now_usec);
 /* Fills what is known of the log, its growth over the scale that the forecast names. */
-void events_set_log(const Engine *e, Event *event, const LogEntry *entry, const Ranking *ranking, uint64_t now_usec);
+void events_set_log(const Engine *e, Event *event, const LogEntry *entry, const Ranking *ranking,
+                uint64_t now_usec);
 /* NULL: no room, plan->more is set. */
 Event *events_add(const Engine *e, Plan *plan, EventType type, uint64_t now_usec);
 /* For the next decision; when there is no room, the oldest is given up. */
@@ -92,9 +95,9 @@ void events_add_levels(Engine *e, Plan *plan, Level from, const Ranking *ranking
 
 bool acts_any_under_way(const Engine *e);
 uint32_t acts_count(const Engine *e);
-/* What is still to come: of acts under way (nothing of those that are overdue), and freed but not yet seen. */
+/* What is still to come: of acts under way (but not of overdue ones), and freed but not yet seen. */
 uint64_t acts_expected_bytes(const Engine *e, uint64_t now_usec);
-bool acts_queue_full(const Engine *e, uint64_t now_usec);
+bool acts_queue_full(const Engine *e, uint64_t now_usec, uint32_t n_max);
 bool acts_has_method(const Engine *e, Method method);
 /* Makes an act. entry: NULL: not about a log. Not under way before acts_begin(). */
 Act acts_make(Engine *e, LogEntry *entry, Method method, uint64_t want_bytes, uint64_t keep_bytes);

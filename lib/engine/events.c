@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What the engine has to say, with everything that a message needs. Ids are given where all events come together. */
+/* What the engine has to say, with everything that a message needs. Ids are given where all events come
+ * together. */
 
 #include "engine_internal.h"
 
@@ -29,7 +30,8 @@ void events_begin(const Engine *e, Event *event, EventType type, uint64_t now_us
         event->full = inodes ? e->inodes_view.full : e->bytes_view.full;
 }
 
-void events_set_log(const Engine *e, Event *event, const LogEntry *entry, const Ranking *ranking, uint64_t now_usec) {
+void events_set_log(const Engine *e, Event *event, const LogEntry *entry, const Ranking *ranking,
+                uint64_t now_usec) {
         const ContainerInfo *container = &entry->info.container;
 
         memcpy(event->container_id, container->id, sizeof(event->container_id));
@@ -38,7 +40,8 @@ void events_set_log(const Engine *e, Event *event, const LogEntry *entry, const 
         event->is_protected = entry->policy.is_protected;
         event->allocated_bytes = log_entry_total_bytes(entry);
         event->line_bytes = entry->sample.line_bytes;
-        event->growth_bps = to_ps(attribution_log_bps(&e->attribution, entry, e->bytes_view.scale, now_usec));
+        event->growth_bps =
+                        to_ps(attribution_log_bps(&e->attribution, entry, e->bytes_view.scale, now_usec));
         if (ranking)
                 event->share_permyriad = attribution_share_permyriad(ranking,
                                 attribution_log_bps(&e->attribution, entry, plan_scale(e), now_usec));
@@ -70,7 +73,8 @@ void events_take_pending(Engine *e, Plan *plan) {
         e->n_pending = 0;
 }
 
-static void add_raise(Engine *e, Plan *plan, Level level, Level from, const Ranking *ranking, uint64_t now_usec) {
+static void add_raise(
+                Engine *e, Plan *plan, Level level, Level from, const Ranking *ranking, uint64_t now_usec) {
         if (level >= LEVEL_WARNING && e->alert_id == 0)
                 e->alert_id = e->next_alert++;
 
@@ -87,7 +91,8 @@ void events_add_levels(Engine *e, Plan *plan, Level from, const Ranking *ranking
         Level level = e->rules.level;
 
         if (level > from) {
-                /* Whoever follows the journal sees every step, however fast it went; a notice only where it is all. */
+                /* Whoever follows the journal sees every step, however fast it went; a notice only where it
+                 * is all. */
                 Level step = level == LEVEL_NOTICE ? level : MAX(from + 1, LEVEL_WARNING);
                 for (; step <= level; step++) {
                         add_raise(e, plan, step, from, ranking, now_usec);

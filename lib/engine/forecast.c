@@ -2,17 +2,18 @@
 
 /* Time to full from decaying rates at several scales: contract in forecast.h.
  *
- * A scale's rate counts only while it is *still moving, not merely moved*: after a step (one burst, then quiet) a slow
- * scale shows a rate for long, but the faster one beside it does not agree any more. */
+ * A scale's rate counts only while it is *still moving, not merely moved*: after a step (one burst, then
+ * quiet) a slow scale shows a rate for long, but the faster one beside it does not agree any more. */
 
 #include "forecast.h"
 
 /* A steady writer keeps neighbouring scales equal but for noise; a step lets the faster one fall away. */
 #define AGREES 0.7
-/* For how long a scale still counts after the faster one last agreed, as a part of the scale: a writer that comes in
- * bursts is seen by the scale that is four times longer than its pauses. */
+/* For how long a scale still counts after the faster one last agreed, as a part of the scale: a writer that
+ * comes in bursts is seen by the scale that is four times longer than its pauses. */
 #define PATIENCE 0.25
-/* Slower than that against the fastest, a scale is diluted by the calm before the onset: no part of the range. */
+/* Slower than that against the fastest, a scale is diluted by the calm before the onset: no part of the
+ * range. */
 #define DILUTED 0.25
 /* Two samples are a difference, not yet a rate. */
 #define SAMPLES_MIN 3
@@ -73,7 +74,8 @@ void forecast_reclaim(Forecast *f, uint64_t time_usec) {
                 rate_reset_scale(&f->rate, i);
                 f->since_usec[i] = f->moved_usec[i] = time_usec;
         }
-        /* The time of the reclaim itself tells nothing about the writers: it is skipped, not counted as calm. */
+        /* The time of the reclaim itself tells nothing about the writers: it is skipped, not counted as
+         * calm. */
         f->rate.last_usec = MAX(f->rate.last_usec, time_usec);
         f->last_usec = MAX(f->last_usec, time_usec);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* When will it be full? For bytes and for inodes alike. What is behind this header may be replaced by something
- * cleverer without anybody noticing: it is fed with what was consumed, and asked for a range. */
+/* When will it be full? For bytes and for inodes alike. What is behind this header may be replaced by
+ * something cleverer without anybody noticing: it is fed with what was consumed, and asked for a range. */
 
 #include "event.h"
 #include "rate.h"

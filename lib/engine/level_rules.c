@@ -2,9 +2,9 @@
 
 /* The rules of the levels: contract in level_rules.h.
  *
- * A forecast counts only once it has lasted for a part of the time that it leaves: a second of a flood that fills the
- * disk in ten is much, a second of a download is nothing. The part grows with the level, so that in a flood warning,
- * critical and emergency come one after the other. */
+ * A forecast counts only once it has lasted for a part of the time that it leaves: a second of a flood that
+ * fills the disk in ten is much, a second of a download is nothing. The part grows with the level, so that
+ * in a flood warning, critical and emergency come one after the other. */
 
 #include "level_rules.h"
 
@@ -143,8 +143,10 @@ static Level by_inodes(const LevelInput *in, bool stay) {
         return LEVEL_OK;
 }
 
-/* The highest level that anything calls for; among equals what is told first is free space, then its forecast. */
-static Level called_for(LevelRules *r, const LevelInput *in, bool stay, uint64_t *wake_usec, Reason *ret_reason) {
+/* The highest level that anything calls for; among equals what is told first is free space, then its
+ * forecast. */
+static Level called_for(
+                LevelRules *r, const LevelInput *in, bool stay, uint64_t *wake_usec, Reason *ret_reason) {
         const struct {
                 Level level;
                 Reason reason;

@@ -6,8 +6,8 @@
 #include "forecast.h"
 #include "observation.h"
 
-/* For how long it has been on its way to full without a break, within the time of each level. LEVEL_OK's stands for
- * `falling`, within the notice's time. */
+/* For how long it has been on its way to full without a break, within the time of each level. LEVEL_OK's
+ * stands for `falling`, within the notice's time. */
 typedef struct LevelTimer {
         uint64_t since_usec;  /* USEC_INFINITY: it is not */
         double consumed;      /* at that time: forecast.h */
@@ -37,8 +37,8 @@ typedef struct LevelInput {
 
 void level_rules_init(LevelRules *rules, uint64_t now_usec);
 
-/* The level, its reason and `falling` as of now. ret_wake_usec: when the same input would give another answer;
- * USEC_INFINITY: never. */
+/* The level, its reason and `falling` as of now. ret_wake_usec: when the same input would give another
+ * answer; USEC_INFINITY: never. */
 void level_rules_update(LevelRules *rules, const LevelInput *input, uint64_t *ret_wake_usec);
 
 /* Free bytes below which the level is reached by space alone. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The logs of a partition by their slot, with a list of those that grew lately and one of those with a hole to heal.
- * Memory is taken in chunks when a slot appears that needs one; entries never move. */
+/* The logs of a partition by their slot, with a list of those that grew lately and one of those with a hole
+ * to heal. Memory is taken in chunks when a slot appears that needs one; entries never move. */
 
 #include "engine.h"
 #include "policy.h"

@@ -4,20 +4,22 @@
 
 #include "method.h"
 
-/* Docker 23 and later keep the size of the log in memory: shrinking the file under them breaks `logs -f` and `--tail`. */
+/* Docker 23 and later keep the size of the log in memory: shrinking the file under them breaks `logs -f` and
+ * `--tail`. */
 #define DOCKER_KEEPS_SIZE 23
 
 static bool is_barred(const MethodFacts *facts, Method method) {
         return facts->barred & (UINT32_C(1) << method);
 }
 
-/* Nobody writes to it, as far as is known. A container whose catalog could not be read may well be running. */
+/* Nobody writes to it, as far as is known. Where the catalog could not be read, it may well be running. */
 static bool is_at_rest(const MethodFacts *facts) {
         return facts->driver == LOG_DRIVER_JSON_FILE && !facts->running && !facts->held_open &&
                         facts->writer.pid == 0;
 }
 
-/* The file may shrink under its writer: the next write lands at the new end, and the readers look at the real size. */
+/* The file may shrink under its writer: the next write lands at the new end, and the readers look at the
+ * real size. */
 static bool may_shrink(const MethodFacts *facts) {
         return facts->docker_major > 0 && facts->docker_major < DOCKER_KEEPS_SIZE && facts->writer.pid > 0 &&
                         facts->writer.append == YES && facts->driver == LOG_DRIVER_JSON_FILE;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Which way of freeing the head of a log harms its readers and its writer least: the table "What a trim is" of the
- * documentation as one pure function. */
+/* Which way of freeing the head of a log harms its readers and its writer least: the table "What a trim is"
+ * of the documentation as one pure function. */
 
 #include "act.h"
 
@@ -21,8 +21,8 @@ typedef struct MethodFacts {
 bool method_may_cut(const MethodFacts *facts);
 /* May its rotated segments be deleted? */
 bool method_may_delete(const MethodFacts *facts);
-/* For the live log: METHOD_COLLAPSE_LEASED, METHOD_COLLAPSE, METHOD_PUNCH, or METHOD_NONE. Never METHOD_TRUNCATE: that
- * is not a choice but what is left when all choices failed. */
+/* For the live log: METHOD_COLLAPSE_LEASED, METHOD_COLLAPSE, METHOD_PUNCH, or METHOD_NONE. Never
+ * METHOD_TRUNCATE: that is not a choice but what is left when all choices failed. */
 Method method_choose(const MethodFacts *facts);
 /* Would this method, asked for by a person, harm nobody? keep_bytes: what is to stay. */
 bool method_is_safe(const MethodFacts *facts, Method method, uint64_t keep_bytes);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* When to look again: often enough that no writer can cross the distance to the next threshold unseen, and no oftener. */
+/* When to look again: often enough that no writer can cross the distance to the next threshold unseen, and
+ * no oftener. */
 
 #include <stdbool.h>
 #include <stdint.h>

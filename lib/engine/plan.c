@@ -25,10 +25,11 @@ typedef struct Ladder {
         uint64_t now_usec;
         uint64_t need_bytes;
         uint64_t worth_bytes;
+        double least_bps;    /* who grows slower is not to blame */
         uint64_t said_bytes; /* observe mode: what the acts of this plan would free */
         bool waiting;   /* something will give, only not yet */
         bool uncuttable; /* an offender has enough, and no method for it is left */
-        uint32_t n_planned;
+        uint32_t n_planned, n_max;
         uint32_t taken[PLAN_ACTS_MAX]; /* slots that are in this plan */
 } Ladder;
 
@@ -49,8 +50,8 @@ static bool is_taken(const Ladder *l, const LogEntry *entry) {
 }
 
 static bool is_full(const Ladder *l) {
-        return l->need_bytes < PLAN_STEP_BYTES || l->n_planned >= ACTS_QUEUED_MAX ||
-                        acts_queue_full(l->e, l->now_usec);
+        return l->need_bytes < PLAN_STEP_BYTES || l->n_planned >= l->n_max ||
+                        acts_queue_full(l->e, l->now_usec, l->n_max);
 }
 
 static void say_planned(Ladder *l, LogEntry *entry, const Act *act) {
@@ -130,7 +131,8 @@ static uint64_t keep_of(const LogEntry *entry, bool emergency) {
 }
 
 /* Most from those that grow most, but from whom there is something to be had: the fewest acts. */
-static void consider(Ladder *l, LogEntry *entry, double bps, bool emergency_keep, Quote *best, double *best_score) {
+static void consider(Ladder *l, LogEntry *entry, double bps, bool emergency_keep, Quote *best,
+                double *best_score) {
         Quote q = quote(l, entry, keep_of(entry, emergency_keep));
         double score = bps * (double) MIN(q.yield_bytes, l->need_bytes);
 
@@ -145,13 +147,13 @@ static Quote best_offender(Ladder *l, bool emergency_keep) {
         Quote best = {};
         double best_score = 0;
 
-        for (size_t i = 0; i < r->n_offenders; i++)
+        for (size_t i = 0; i < r->n_logs && r->logs[i].bps >= l->least_bps; i++)
                 consider(l, r->logs[i].entry, r->logs[i].bps, emergency_keep, &best, &best_score);
         if (r->n_logs < RANKING_MAX)
                 return best;
         for (LogEntry *entry = l->e->logs.active; entry; entry = entry->next_active) {
                 double bps = attribution_log_bps(&l->e->attribution, entry, plan_scale(l->e), l->now_usec);
-                if (bps >= r->offender_bps)
+                if (bps >= l->least_bps)
                         consider(l, entry, bps, emergency_keep, &best, &best_score);
         }
         return best;
@@ -173,7 +175,8 @@ static LogEntry *next_largest(const Ladder *l, uint64_t below_bytes) {
 
         while ((entry = log_table_next(&l->e->logs, &cursor))) {
                 uint64_t bytes = log_entry_total_bytes(entry);
-                if (bytes >= below_bytes || bytes < PLAN_STEP_BYTES || entry->policy.is_protected || is_taken(l, entry))
+                if (bytes >= below_bytes || bytes < PLAN_STEP_BYTES || entry->policy.is_protected ||
+                                is_taken(l, entry))
                         continue;
                 if (!largest || bytes > log_entry_total_bytes(largest))
                         largest = entry;
@@ -247,6 +250,7 @@ static void rescue(Ladder *l) {
                 return;
         l->need_bytes = MIN(l->need_bytes, limits->rescue_bytes - coming_bytes);
         l->worth_bytes = PLAN_STEP_BYTES;
+        l->n_max = ACTS_QUEUED_RESCUE_MAX;
         ask_others(l, false);
         ask_others(l, true);
         release_ballast(l);
@@ -299,14 +303,15 @@ static bool is_pressed(Engine *e) {
         return e->pressed || e->rules.falling;
 }
 
-/* While the writer goes on, every act ends a little below the target: within a quarter of the way up, it is reached.
- * Without that, the last bytes would be chased with one tiny act after another. */
+/* While the writer goes on, every act ends a little below the target: within a quarter of the way up, it is
+ * reached. Without that, the last bytes would be chased with one tiny act after another. */
 static uint64_t near_enough_bytes(const PlanLimits *limits) {
-        return limits->target_bytes - (limits->target_bytes - MIN(limits->act_below_bytes, limits->target_bytes)) / 4;
+        return limits->target_bytes -
+               (limits->target_bytes - MIN(limits->act_below_bytes, limits->target_bytes)) / 4;
 }
 
-/* From act_below up to the target, and not again before it is below act_below again: a few larger acts, not many
- * small ones. coming: what is available or on its way to be. */
+/* From act_below up to the target, and not again before it is below act_below again: a few larger acts, not
+ * many small ones. coming: what is available or on its way to be. */
 static bool is_acting(Engine *e, uint64_t coming_bytes) {
         if (!is_pressed(e) || e->rules.level < LEVEL_CRITICAL ||
                         coming_bytes + PLAN_STEP_BYTES > near_enough_bytes(&e->limits))
@@ -327,14 +332,20 @@ void plan_acts(Engine *e, Plan *plan, const Ranking *ranking, uint64_t now_usec)
                 .ranking = ranking,
                 .now_usec = now_usec,
                 .need_bytes = e->limits.target_bytes - coming_bytes,
+                .least_bps = ranking->offender_bps,
+                .n_max = ACTS_QUEUED_MAX,
                 .worth_bytes = plan_worth_bytes(e->space.avail_bytes, ranking->n_offenders),
         };
         if (e->space.read_only) {
                 say_nothing_left(&l, "the partition is read-only");
                 return;
         }
+        bool emergency = e->rules.level == LEVEL_EMERGENCY &&
+                         e->space.avail_bytes < e->limits.emergency_bytes;
+        if (emergency)
+                l.least_bps = ranking->minor_bps;
         ask_offenders(&l, false);
-        if (e->rules.level == LEVEL_EMERGENCY && e->space.avail_bytes < e->limits.emergency_bytes) {
+        if (emergency) {
                 ask_offenders(&l, true);
                 rescue(&l);
         }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* When acting begins, what it aims at, and what one log can give: the arithmetic of the plan, apart from its ladder. */
+/* When acting begins, what it aims at, and what one log can give: the arithmetic of the plan, apart from its
+ * ladder. */
 
 #include "log_table.h"
 
@@ -33,8 +34,8 @@ typedef struct PlanYield {
 /* What a log can give so that the newest keep_bytes of it stay. */
 PlanYield plan_yield(const LogSample *sample, uint64_t keep_bytes);
 
-/* Less than that from one log is not worth an act yet: many small acts in a row hold no better than a few larger ones.
- * The less is left, the less it waits for. */
+/* Less than that from one log is not worth an act yet: many small acts in a row hold no better than a few
+ * larger ones. The less is left, the less it waits for. */
 uint64_t plan_worth_bytes(uint64_t avail_bytes, size_t n_offenders);
 
 /* need, in whole steps, as far as there is that much. */

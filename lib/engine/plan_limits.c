@@ -6,8 +6,8 @@
 
 #include "level_rules.h"
 
-/* From learned duration to lead: an act may take longer than the mean, the writer may get faster, and what is freed
- * is soon written again. */
+/* From learned duration to lead: an act may take longer than the mean, the writer may get faster, and what
+ * is freed is soon written again. */
 #define LEAD_FACTOR 4
 /* So many leads from full, those who are not to blame must help. */
 #define RESCUE_LEADS 4
@@ -30,8 +30,8 @@ PlanLimits plan_limits(const Config *config, uint64_t total_bytes, double worst_
         l.target_bytes = MAX(warning + warning / 10, l.act_below_bytes + l.act_below_bytes / 4);
         l.target_bytes = MIN(l.target_bytes, total_bytes / 4 * 3);
 
-        /* A host that lives with 4 % free is not rescued by taking its neighbours' logs: what grows is braked, and the
-         * others help only when that does not hold the line. */
+        /* A host that lives with 4 % free is not rescued by taking its neighbours' logs: what grows is
+         * braked, and the others help only when that does not hold the line. */
         l.rescue_below_bytes = MAX(RESCUE_LEADS * lead_bytes, l.emergency_bytes / 2);
         l.rescue_below_bytes = MIN(l.rescue_below_bytes, l.emergency_bytes);
         l.rescue_bytes = l.rescue_below_bytes + l.rescue_below_bytes / 4;

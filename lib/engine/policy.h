@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What may be done to one container's log, and what must stay: from the configuration, tightened by its labels.
+/* What may be done to one container's log, and what must stay: from the configuration, tightened by its
+ * labels.
  *
- * To tighten is to leave the guard more room to keep the disk from filling: an image's author must not exempt himself
- * at his neighbours' cost. Without TrustLabels= a label may ask for an archive and for keeping less, no more; and it
- * never lifts a protection that the host's configuration gave: what is protected may be evidence. */
+ * To tighten is to leave the guard more room to keep the disk from filling: an image's author must not
+ * exempt himself at his neighbours' cost. Without TrustLabels= a label may ask for an archive and for
+ * keeping less, no more; and it never lifts a protection that the host's configuration gave: what is
+ * protected may be evidence. */
 
 #include "container.h"
 
@@ -18,5 +20,6 @@ typedef struct LogPolicy {
 
 LogPolicy policy_resolve(const Config *config, const ContainerInfo *container);
 
-/* Docker's own name within the displayed one: "web" of "web (compose shop/web)". Fills at most CONTAINER_NAME_MAX. */
+/* Docker's own name within the displayed one: "web" of "web (compose shop/web)". Fills at most
+ * CONTAINER_NAME_MAX. */
 void policy_bare_name(const char *displayed, char ret_name[static CONTAINER_NAME_MAX]);

@@ -4,8 +4,8 @@
 
 #include "engine_internal.h"
 
-/* A method that failed on a log is left alone for that long: what made it fail (a file that is being written back, a
- * shared extent) may be over by then. */
+/* A method that failed on a log is left alone for that long: what made it fail (a file that is being written
+ * back, a shared extent) may be over by then. */
 #define BARRED_USEC USEC_PER_MINUTE
 /* Where a gain is shown late, one bad result may be the filesystem's lateness: try once more soon. */
 #define BARRED_LATE_USEC (5 * USEC_PER_SEC)
@@ -84,7 +84,8 @@ static void credit(Engine *e, uint64_t freed_bytes, uint64_t now_usec) {
         demand_credit(&e->demand, freed_bytes, now_usec, e->freed_is_late);
 }
 
-static void settle_cut(Engine *e, LogEntry *entry, const ActUnderWay *u, const Outcome *o, uint64_t now_usec) {
+static void settle_cut(
+                Engine *e, LogEntry *entry, const ActUnderWay *u, const Outcome *o, uint64_t now_usec) {
         uint64_t enough_bytes = MAX(EFFECTIVE_MIN_BYTES, u->act.want_bytes / 4);
 
         learn_lead(e, u, now_usec);
@@ -117,7 +118,8 @@ static void settle_ballast(Engine *e, const ActUnderWay *u, const Outcome *o, ui
         tell(e, EVENT_ACT_DONE, NULL, u, o, now_usec);
 }
 
-static void settle_done(Engine *e, LogEntry *entry, const ActUnderWay *u, const Outcome *o, uint64_t now_usec) {
+static void settle_done(
+                Engine *e, LogEntry *entry, const ActUnderWay *u, const Outcome *o, uint64_t now_usec) {
         if (o->method == METHOD_BALLAST_MAKE || o->method == METHOD_BALLAST_RELEASE) {
                 settle_ballast(e, u, o, now_usec);
                 return;
@@ -137,7 +139,8 @@ static void settle_done(Engine *e, LogEntry *entry, const ActUnderWay *u, const 
         tell(e, EVENT_HEALED, entry, u, o, now_usec);
 }
 
-static void settle_unsupported(Engine *e, LogEntry *entry, const ActUnderWay *u, const Outcome *o, uint64_t now_usec) {
+static void settle_unsupported(
+                Engine *e, LogEntry *entry, const ActUnderWay *u, const Outcome *o, uint64_t now_usec) {
         switch (o->method) {
         case METHOD_COLLAPSE:
         case METHOD_COLLAPSE_LEASED:
@@ -153,7 +156,8 @@ static void settle_unsupported(Engine *e, LogEntry *entry, const ActUnderWay *u,
         tell(e, EVENT_ACT_FAILED, entry, u, o, now_usec);
 }
 
-static void settle_failed(Engine *e, LogEntry *entry, const ActUnderWay *u, const Outcome *o, uint64_t now_usec) {
+static void settle_failed(
+                Engine *e, LogEntry *entry, const ActUnderWay *u, const Outcome *o, uint64_t now_usec) {
         bool refused = o->result == ACT_REFUSED;
 
         if (o->method == METHOD_BALLAST_RELEASE)
@@ -177,7 +181,8 @@ static void settle_changed(LogEntry *entry, const Outcome *o, uint64_t now_usec)
                 bar(entry, m, MAX(entry->barred_until_usec[m], now_usec + BARRED_SHORT_USEC));
 }
 
-static void settle_log(Engine *e, LogEntry *entry, const ActUnderWay *u, const Outcome *o, uint64_t now_usec) {
+static void settle_log(
+                Engine *e, LogEntry *entry, const ActUnderWay *u, const Outcome *o, uint64_t now_usec) {
         switch (o->result) {
         case ACT_DONE:
                 settle_done(e, entry, u, o, now_usec);

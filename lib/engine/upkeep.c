@@ -21,7 +21,7 @@ static void heal(Engine *e, Plan *plan, uint64_t now_usec, uint64_t *wake_usec) 
                         *wake_usec = MIN(*wake_usec, entry->heal_at_usec);
                         continue;
                 }
-                if (plan->n_acts == PLAN_ACTS_MAX || acts_queue_full(e, now_usec))
+                if (plan->n_acts == PLAN_ACTS_MAX || acts_queue_full(e, now_usec, ACTS_QUEUED_MAX))
                         return;
                 Act act = acts_make(e, entry, METHOD_HEAL, entry->sample.hole_bytes, 0);
                 if (!acts_begin(e, entry, &act, now_usec))
@@ -49,7 +49,7 @@ static void make_ballast(Engine *e, Plan *plan, uint64_t now_usec, uint64_t *wak
                 *wake_usec = MIN(*wake_usec, e->ballast_make_at_usec);
                 return;
         }
-        if (plan->n_acts == PLAN_ACTS_MAX || acts_queue_full(e, now_usec))
+        if (plan->n_acts == PLAN_ACTS_MAX || acts_queue_full(e, now_usec, ACTS_QUEUED_MAX))
                 return;
         Act act = acts_make(e, NULL, METHOD_BALLAST_MAKE, wanted - e->ballast_bytes, 0);
         if (!acts_begin(e, NULL, &act, now_usec))

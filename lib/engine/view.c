@@ -37,7 +37,8 @@ static double partition_bps(const Engine *e) {
                 double bps = attribution_log_bps(a, entry, plan_scale(e), e->sampled_usec);
                 logs_bps += MAX(bps, 0.0);
         }
-        double all_bps = a->started ? rate_read(&a->partition, plan_scale(e), a->since_usec, e->sampled_usec) : 0;
+        double all_bps = a->started ? rate_read(&a->partition, plan_scale(e), a->since_usec, e->sampled_usec)
+                                    : 0;
         return MAX(all_bps, logs_bps);
 }
 

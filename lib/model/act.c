@@ -11,18 +11,19 @@ static const struct {
         const char *name;
         const char *reader_effect;
 } methods[_METHOD_MAX] = {
-                [METHOD_NONE] = {"none", "readers see no change"},
-                [METHOD_DELETE] = {"delete", "readers see no change but fewer old lines"},
-                [METHOD_COLLAPSE] = {"collapse", "a running `docker logs -f` may repeat or skip"},
-                [METHOD_COLLAPSE_LEASED] = {"collapse-leased", "readers see no change but fewer old lines"},
-                [METHOD_PUNCH] = {"punch", "`docker logs -f` and `--tail` go on, reading from the start "
-                                           "stops at the cut until the container "
-                                           "stops"},
-                [METHOD_TRUNCATE] = {"truncate", "everything before is gone, `docker logs -f` and `--tail` "
-                                                 "may need a restart of the container"},
-                [METHOD_HEAL] = {"heal", "all readers work again"},
-                [METHOD_BALLAST_RELEASE] = {"ballast-release", "no log was touched"},
-                [METHOD_BALLAST_MAKE] = {"ballast-make", "no log was touched"},
+        [METHOD_NONE] = { "none", "readers see no change" },
+        [METHOD_DELETE] = { "delete", "readers see no change but fewer old lines" },
+        [METHOD_COLLAPSE] = { "collapse", "a running `docker logs -f` may repeat or skip" },
+        [METHOD_COLLAPSE_LEASED] = { "collapse-leased", "readers see no change but fewer old lines" },
+        [METHOD_PUNCH] = { "punch",
+                "`docker logs -f` and `--tail` go on, reading from the start stops at the cut until the "
+                "container stops" },
+        [METHOD_TRUNCATE] = { "truncate",
+                "everything before is gone, `docker logs -f` and `--tail` may need a restart of the "
+                "container" },
+        [METHOD_HEAL] = { "heal", "all readers work again" },
+        [METHOD_BALLAST_RELEASE] = { "ballast-release", "no log was touched" },
+        [METHOD_BALLAST_MAKE] = { "ballast-make", "no log was touched" },
 };
 
 const char *method_to_string(Method method) {
@@ -37,8 +38,9 @@ Method method_from_string(const char *s) {
 }
 
 const char *method_reader_effect(Method method) {
-        return method >= 0 && method < _METHOD_MAX ? methods[method].reader_effect
-                                                   : "what readers see is not known";
+        if (method < 0 || method >= _METHOD_MAX)
+                return "what readers see is not known";
+        return methods[method].reader_effect;
 }
 
 const char *act_result_to_string(ActResult result) {

@@ -59,7 +59,7 @@ typedef struct Outcome {
         ActResult result;
         int32_t error;          /* negative errno; 0: none */
         char stage[24];         /* the call that failed: "openat2", "fallocate"; empty: none */
-        uint64_t freed_bytes;   /* blocks before minus blocks after, plus what was appended meanwhile */
+        uint64_t freed_bytes;   /* allocated bytes that the act took away, whatever was appended meanwhile */
         uint64_t cut_bytes;     /* what readers lost: bytes of log (or of segments) that are gone */
         uint64_t allocated_bytes, size_bytes, segments_bytes; /* afterwards */
         uint32_t n_segments;

@@ -39,36 +39,28 @@ Policy policy_from_string(const char *s) {
 
 void config_set_defaults(Config *config) {
         *config = (Config){
-                        .mode = MODE_ENFORCE,
+                .mode = MODE_ENFORCE,
 
-                        /* Shares for small partitions, amounts so that a large one does not cry at 1 TB
-                         * free. Times: a day to plan, half a shift to look, time for one good trim, and no
-                         * time left. */
-                        .levels =
-                                        {
-                                                        [LEVEL_NOTICE] = {2500, GIB(100),
-                                                                        24 * USEC_PER_HOUR},
-                                                        [LEVEL_WARNING] = {1500, GIB(40), 4 * USEC_PER_HOUR},
-                                                        [LEVEL_CRITICAL] = {1000, GIB(20),
-                                                                        10 * USEC_PER_MINUTE},
-                                                        [LEVEL_EMERGENCY] = {500, GIB(10),
-                                                                        60 * USEC_PER_SEC},
-                                        },
-                        /* Longer than the pauses between the bursts of a normal flood. */
-                        .clear_hold_usec = 30 * USEC_PER_SEC,
+                /* Shares for small partitions, amounts so that a large one does not cry at 1 TB free.
+                 * Times: a day to plan, half a shift to look, time for one good trim, and no time left. */
+                .levels = {
+                        [LEVEL_NOTICE] = { 2500, GIB(100), 24 * USEC_PER_HOUR },
+                        [LEVEL_WARNING] = { 1500, GIB(40), 4 * USEC_PER_HOUR },
+                        [LEVEL_CRITICAL] = { 1000, GIB(20), 10 * USEC_PER_MINUTE },
+                        [LEVEL_EMERGENCY] = { 500, GIB(10), 60 * USEC_PER_SEC },
+                },
+                /* Longer than the pauses between the bursts of a normal flood. */
+                .clear_hold_usec = 30 * USEC_PER_SEC,
 
-                        .policy = POLICY_ARCHIVE,
-                        .keep_bytes = MIB(16), /* the last minutes of a busy service */
-                        .emergency_keep_bytes = MIB(
-                                        1), /* the last few thousand lines: enough to see what went wrong */
-                        .cooldown_usec = USEC_PER_SEC, /* what was freed shows in the numbers by then */
+                .policy = POLICY_ARCHIVE,
+                .keep_bytes = MIB(16),          /* the last minutes of a busy service */
+                .emergency_keep_bytes = MIB(1), /* some thousand lines: enough to see what went wrong */
+                .cooldown_usec = USEC_PER_SEC,  /* what was freed shows in the numbers by then */
 
-                        .ballast_permyriad = 100,
-                        .ballast_bytes = GIB(1),
+                .ballast_permyriad = 100,
+                .ballast_bytes = GIB(1),
 
-                        .watcher_deadline_usec =
-                                        2 * USEC_PER_SEC, /* it only reads; a busy disk answers in less */
-                        .trimmer_deadline_usec =
-                                        10 * USEC_PER_SEC, /* a collapse waits for the file's dirty pages */
+                .watcher_deadline_usec = 2 * USEC_PER_SEC,  /* it only reads; a busy disk answers in less */
+                .trimmer_deadline_usec = 10 * USEC_PER_SEC, /* a collapse waits for the file's dirty pages */
         };
 }

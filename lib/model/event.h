@@ -26,6 +26,7 @@ typedef enum EventType {
         EVENT_STOPPING,
         EVENT_RELOADED,
         EVENT_RELOAD_FAILED,   /* the old configuration stays */
+        EVENT_REFUSED,         /* no guard: it does not start on a configuration that nobody meant */
         EVENT_PAUSED,
         EVENT_RESUMED,
         EVENT_DROPPED,         /* entries that the journal did not take */

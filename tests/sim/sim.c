@@ -2,13 +2,12 @@
 
 /* The simulated world: contract in sim.h. */
 
-#include "sim.h"
+#include "sim_internal.h"
 
+#undef NDEBUG /* the checks are the test */
 #include <assert.h>
 #include <math.h>
 #include <stdio.h>
-
-#define BLOCK 4096.0
 
 static uint64_t to_usec(double sec) {
         return (uint64_t) (sec * 1e6 + 0.5);
@@ -73,120 +72,6 @@ SimWriter *sim_add_writer(Sim *s, double from_sec, double to_sec, double bps) {
         return w;
 }
 
-/* ---- the disk */
-
-static double blocks(double bytes) {
-        return ceil(bytes / BLOCK) * BLOCK;
-}
-
-static double segments_bytes(const SimLog *l) {
-        double bytes = 0;
-
-        for (size_t i = 0; i < SIM_SEGMENTS_MAX; i++)
-                bytes += blocks(l->segments[i]);
-        return bytes;
-}
-
-static double used_bytes(const Sim *s) {
-        double used = s->static_bytes + s->ballast_bytes;
-
-        for (size_t i = 0; i < s->n_logs; i++)
-                used += blocks(s->logs[i].live_bytes) + segments_bytes(&s->logs[i]);
-        for (size_t i = 0; i < s->n_writers; i++)
-                used += blocks(s->writers[i].bytes + MAX(s->writers[i].noise_now, 0.0));
-        for (size_t i = 0; i < s->n_late; i++)
-                used += s->late[i].bytes;
-        return used;
-}
-
-static double free_bytes(const Sim *s) {
-        double left = s->total_bytes - used_bytes(s);
-
-        return MAX(left, 0.0);
-}
-
-double sim_avail_bytes(const Sim *s) {
-        double left = free_bytes(s) - s->reserved_bytes;
-
-        return MAX(left, 0.0);
-}
-
-static double written(const SimPhase *phases, size_t n, double from_sec, double to_sec) {
-        double bytes = 0;
-
-        for (size_t i = 0; i < n; i++) {
-                double from = MAX(from_sec, phases[i].from_sec), to = MIN(to_sec, phases[i].to_sec);
-                if (to > from)
-                        bytes += (to - from) * phases[i].bps;
-        }
-        return bytes;
-}
-
-static double take(Sim *s, double bytes, double *left_bytes) {
-        double taken = MIN(bytes, *left_bytes);
-
-        *left_bytes -= taken;
-        s->denied_bytes += bytes - taken;
-        return taken;
-}
-
-static void rotate(SimLog *l) {
-        while (l->max_size_bytes > 0 && l->live_bytes >= l->max_size_bytes) {
-                size_t n = MIN(l->max_file > 0 ? l->max_file - 1 : 0, (size_t) SIM_SEGMENTS_MAX);
-                double rest = l->live_bytes - l->max_size_bytes;
-
-                for (size_t i = SIM_SEGMENTS_MAX - 1; i > 0; i--)
-                        l->segments[i] = i < n ? l->segments[i - 1] : 0;
-                l->segments[0] = n > 0 ? l->max_size_bytes : 0;
-                l->live_bytes = rest;
-                l->hole_bytes = 0;
-        }
-}
-
-static void write_log(Sim *s, SimLog *l, double to_sec, double *left_bytes) {
-        double bytes = l->stopped ? 0 : written(l->phases, l->n_phases, s->now_sec, to_sec);
-
-        if (l->burst_sec > 0) {
-                l->burst_pending_bytes += bytes;
-                bytes = 0;
-                if (to_sec >= l->burst_at_sec) {
-                        bytes = l->burst_pending_bytes;
-                        l->burst_pending_bytes = 0;
-                        l->burst_at_sec = to_sec + l->burst_sec;
-                }
-        }
-        l->live_bytes += take(s, bytes, left_bytes);
-        rotate(l);
-}
-
-static void write_other(Sim *s, SimWriter *w, double to_sec, double *left_bytes) {
-        w->bytes += take(s, written(w->phases, w->n_phases, s->now_sec, to_sec), left_bytes);
-        if (w->vacuum_at_bytes > 0 && w->bytes >= w->vacuum_at_bytes)
-                w->bytes = 0;
-        if (w->noise_bytes > 0 && to_sec >= w->noise_at_sec) {
-                double wanted = sim_random(s) * w->noise_bytes;
-                w->noise_now = wanted > w->noise_now ? w->noise_now + take(s, wanted - w->noise_now, left_bytes)
-                                                     : wanted;
-                w->noise_at_sec = to_sec + w->noise_every_sec * (0.5 + sim_random(s));
-        }
-}
-
-static void advance(Sim *s, double to_sec) {
-        double left_bytes = free_bytes(s);
-
-        for (size_t i = 0; i < s->n_logs; i++)
-                write_log(s, &s->logs[i], to_sec, &left_bytes);
-        for (size_t i = 0; i < s->n_writers; i++)
-                write_other(s, &s->writers[i], to_sec, &left_bytes);
-        s->now_sec = to_sec;
-        for (size_t i = 0; i < s->n_late;)
-                if (s->late[i].at_sec <= to_sec)
-                        s->late[i] = s->late[--s->n_late];
-                else
-                        i++;
-        s->least_avail_bytes = MIN(s->least_avail_bytes, sim_avail_bytes(s));
-}
-
 /* ---- the watcher */
 
 static LogWriter writer_of(const Sim *s, const SimLog *l) {
@@ -219,8 +104,8 @@ static void sample_log(Sim *s, uint32_t slot) {
         if (!l->introduced)
                 introduce(s, slot);
         o.log_sample.slot = slot;
-        o.log_sample.allocated_bytes = (uint64_t) blocks(l->live_bytes);
-        o.log_sample.segments_bytes = (uint64_t) segments_bytes(l);
+        o.log_sample.allocated_bytes = (uint64_t) sim_blocks(l->live_bytes);
+        o.log_sample.segments_bytes = (uint64_t) sim_segments_bytes(l);
         for (size_t i = 0; i < SIM_SEGMENTS_MAX; i++)
                 o.log_sample.n_segments += l->segments[i] > 0;
         o.log_sample.size_bytes = (uint64_t) (l->live_bytes + l->hole_bytes);
@@ -246,7 +131,7 @@ static void look(Sim *s) {
         for (uint32_t i = 0; i < s->n_logs; i++)
                 sample_log(s, i);
         o.partition.total_bytes = (uint64_t) s->total_bytes;
-        o.partition.free_bytes = (uint64_t) free_bytes(s);
+        o.partition.free_bytes = (uint64_t) sim_free_bytes(s);
         o.partition.avail_bytes = (uint64_t) sim_avail_bytes(s);
         o.partition.total_inodes = 1000000;
         o.partition.avail_inodes = 900000;
@@ -337,18 +222,18 @@ static double delete_segments(SimLog *l, double want_bytes, double keep_bytes) {
         double freed = 0;
 
         for (size_t i = SIM_SEGMENTS_MAX; i-- > 0 && freed < want_bytes;) {
-                double rest = blocks(l->live_bytes) + segments_bytes(l) - blocks(l->segments[i]);
+                double rest = sim_blocks(l->live_bytes) + sim_segments_bytes(l) - sim_blocks(l->segments[i]);
                 if (l->segments[i] > 0 && rest < keep_bytes)
                         break;
-                freed += blocks(l->segments[i]);
+                freed += sim_blocks(l->segments[i]);
                 l->segments[i] = 0;
         }
         return freed;
 }
 
 static double cut_head(SimLog *l, double want_bytes, double keep_bytes) {
-        double most = floor((blocks(l->live_bytes) - keep_bytes) / BLOCK) * BLOCK;
-        double freed = MIN(floor(want_bytes / BLOCK) * BLOCK, MAX(most, 0.0));
+        double most = floor((sim_blocks(l->live_bytes) - keep_bytes) / SIM_BLOCK) * SIM_BLOCK;
+        double freed = MIN(floor(want_bytes / SIM_BLOCK) * SIM_BLOCK, MAX(most, 0.0));
 
         l->live_bytes -= freed;
         return freed;
@@ -384,7 +269,7 @@ static double do_act(Sim *s, const Act *act, Outcome *o) {
                 l->hole_bytes += freed;
                 return freed;
         case METHOD_TRUNCATE:
-                freed = blocks(l->live_bytes);
+                freed = sim_blocks(l->live_bytes);
                 l->live_bytes = l->hole_bytes = 0;
                 l->n_truncated++;
                 return freed;
@@ -396,7 +281,7 @@ static double do_act(Sim *s, const Act *act, Outcome *o) {
                 s->ballast_bytes = 0;
                 return freed;
         case METHOD_BALLAST_MAKE:
-                s->ballast_bytes += MIN(want, free_bytes(s));
+                s->ballast_bytes += MIN(want, sim_free_bytes(s));
                 return 0;
         default:
                 assert(false);
@@ -424,15 +309,17 @@ static void end_act(Sim *s, bool cancelled) {
                         SimLog *l = &s->logs[act.slot];
                         l->cut_bytes += freed;
                         o.cut_bytes = o.freed_bytes;
-                        o.allocated_bytes = (uint64_t) blocks(l->live_bytes);
-                        o.segments_bytes = (uint64_t) segments_bytes(l);
+                        o.allocated_bytes = (uint64_t) sim_blocks(l->live_bytes);
+                        o.segments_bytes = (uint64_t) sim_segments_bytes(l);
                         o.size_bytes = (uint64_t) (l->live_bytes + l->hole_bytes);
                         o.hole_bytes = (uint64_t) l->hole_bytes;
                         o.writer = writer_of(s, l);
                         for (size_t i = 0; i < SIM_SEGMENTS_MAX; i++)
                                 o.n_segments += l->segments[i] > 0;
-                        if (o.result == ACT_DONE && act.method != METHOD_TRUNCATE && act.method != METHOD_HEAL && freed > 0)
-                                assert(o.allocated_bytes + o.segments_bytes >= s->config.emergency_keep_bytes);
+                        if (o.result == ACT_DONE && act.method != METHOD_TRUNCATE &&
+                                        act.method != METHOD_HEAL && freed > 0)
+                                assert(o.allocated_bytes + o.segments_bytes >=
+                                                s->config.emergency_keep_bytes);
                 }
                 o.ballast_bytes = (uint64_t) s->ballast_bytes;
         }
@@ -477,7 +364,7 @@ static double decide(Sim *s) {
 static void start(Sim *s) {
         Observation o = {.type = OBSERVATION_FILESYSTEM, .time_usec = to_usec(s->now_sec)};
 
-        s->static_bytes = s->total_bytes * s->used_share - used_bytes(s);
+        s->static_bytes = s->total_bytes * s->used_share - sim_used_bytes(s);
         s->static_bytes = MAX(s->static_bytes, 0.0);
         snprintf(s->config.trust_labels[0], sizeof(s->config.trust_labels[0]), "trusted");
         s->config.n_trust_labels = 1;
@@ -509,7 +396,7 @@ void sim_run(Sim *s, double until_sec) {
                         act_sec = stuck ? s->queue[0].begin_sec + s->cancel_after_sec : s->queue[0].end_sec;
                         act_sec = MAX(act_sec, s->now_sec);
                 }
-                advance(s, MIN(MIN(next_sec, act_sec), until_sec));
+                sim_advance(s, MIN(MIN(next_sec, act_sec), until_sec));
                 if (act_sec <= s->now_sec)
                         end_act(s, stuck);
                 if (next_sec <= s->now_sec) {
@@ -518,43 +405,4 @@ void sim_run(Sim *s, double until_sec) {
                 }
                 look_at_sec = decide(s);
         }
-}
-
-/* ---- what was seen */
-
-const SimEntry *sim_find_raise(const Sim *s, Level level) {
-        for (size_t i = 0; i < s->n_journal; i++)
-                if (!s->journal[i].is_act && s->journal[i].type == EVENT_LEVEL_RAISED && s->journal[i].level == level)
-                        return &s->journal[i];
-        return NULL;
-}
-
-const SimEntry *sim_find_act(const Sim *s) {
-        for (size_t i = 0; i < s->n_journal; i++)
-                if (s->journal[i].is_act && s->journal[i].method != METHOD_BALLAST_MAKE)
-                        return &s->journal[i];
-        return NULL;
-}
-
-size_t sim_count(const Sim *s, EventType type) {
-        size_t n = 0;
-
-        for (size_t i = 0; i < s->n_journal; i++)
-                n += !s->journal[i].is_act && s->journal[i].type == type;
-        return n;
-}
-
-void sim_print(const Sim *s) {
-        for (size_t i = 0; i < MIN(s->n_journal, (size_t) 40); i++) {
-                const SimEntry *entry = &s->journal[i];
-                printf("  %12.3f s  %5.1f %%  %s type=%d level=%s method=%s want=%.1fM freed=%.1fM %s %s\n", entry->at_sec,
-                                100 * entry->used_share, entry->is_act ? "ACT  " : "event", entry->type,
-                                level_to_string(entry->level), method_to_string(entry->method),
-                                entry->wanted_bytes / 1048576, entry->freed_bytes / 1048576, entry->container,
-                                entry->detail);
-        }
-        printf("  looks %llu, decisions %llu, acts %llu, journal %zu, least avail %.1f MiB, denied %.1f MiB\n",
-                        (unsigned long long) s->n_looks, (unsigned long long) s->n_decisions,
-                        (unsigned long long) s->n_acts, s->n_journal, s->least_avail_bytes / 1048576,
-                        s->denied_bytes / 1048576);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A small world that closes the loop around the engine, with a clock of its own: a partition, container logs and
- * other writers whose rates change over time, rotations, a watcher that looks when it is asked to or woken, and a
- * trimmer that takes its time. What must never happen is checked at every act. */
+/* A small world that closes the loop around the engine, with a clock of its own: a partition, container logs
+ * and other writers whose rates change over time, rotations, a watcher that looks when it is asked to or
+ * woken, and a trimmer that takes its time. What must never happen is checked at every act. */
 
 #include "engine.h"
 
@@ -109,7 +109,8 @@ typedef struct Sim {
         bool verbose;
 } Sim;
 
-/* A partition that is used that far once the logs and writers are in it, ext4, Docker 26, a trimmer that takes 50 ms. Sim is large: allocate it. */
+/* A partition that is used that far once the logs and writers are in it, ext4, Docker 26, a trimmer that
+ * takes 50 ms. Sim is large: allocate it. */
 Sim *sim_new(double total_bytes, double used_share, uint64_t seed);
 Sim *sim_free(Sim *s);
 DEFINE_CLEANUP(Sim, sim_free)

@@ -13,7 +13,7 @@ trap 'rm -rf "$scratch"' EXIT
 
 # The paths that a layer's own library is compiled with.
 paths_of() {
-    grep -ozP "static_library\(.*?\n  include_directories: \[\K[^]]*" "$1/meson.build" | tr -d '\0' | tr ',' '\n' |
+    grep -ozP "(?s)static_library\(.*?\n  include_directories: \[\K[^]]*" "$1/meson.build" | tr -d '\0' | tr ',' '\n' |
         sed -n 's/^ *inc_//p'
 }
 folder_of() { [ "$1" = watchdogd ] && echo "$root/watchdogd" || echo "$root/lib/$1"; }

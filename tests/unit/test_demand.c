@@ -12,7 +12,8 @@
 #define TOTAL GIB(100)
 
 static PartitionSample used(uint64_t bytes) {
-        return (PartitionSample){.total_bytes = TOTAL, .free_bytes = TOTAL - bytes, .avail_bytes = TOTAL - bytes};
+        return (PartitionSample){
+                        .total_bytes = TOTAL, .free_bytes = TOTAL - bytes, .avail_bytes = TOTAL - bytes};
 }
 
 static DemandStep step(Demand *d, uint64_t used_bytes, uint64_t sec, double expected_bps, bool acting) {
@@ -79,7 +80,8 @@ static void a_credit_expires_and_later_where_gains_show_late(void **state) {
                 Demand d = {};
                 (void) step(&d, GIB(50), 1, 0, false);
                 demand_credit(&d, GIB(4), USEC_PER_SEC, cases[i].late);
-                assert_int_equal(step(&d, GIB(46), 1 + cases[i].after_sec, 0, false).reclaimed, cases[i].reclaimed);
+                assert_int_equal(step(&d, GIB(46), 1 + cases[i].after_sec, 0, false).reclaimed,
+                                cases[i].reclaimed);
         }
 }
 

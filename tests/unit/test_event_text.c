@@ -357,6 +357,7 @@ static void priorities_are_those_of_syslog(void **state) {
                         {{.type = EVENT_CANNOT_ACT}, LOG_CRIT},
                         {{.type = EVENT_STARTED}, LOG_INFO},
                         {{.type = EVENT_RELOAD_FAILED}, LOG_ERR},
+                        {{.type = EVENT_REFUSED}, LOG_CRIT},
         };
 
         (void) state;

@@ -14,61 +14,39 @@
 #define WRITER(flag) {.pid = 7, .fd = 3, .append = (flag)}
 #define NOBODY {.pid = 0, .append = UNKNOWN}
 
+#define JSON LOG_DRIVER_JSON_FILE
+#define FAILED_BOTH (BAR(METHOD_COLLAPSE) | BAR(METHOD_PUNCH))
+
 static void each_situation_has_its_method(void **state) {
         static const struct {
                 const char *situation;
                 MethodFacts facts;
                 Method method;
         } cases[] = {
-                {"at rest: collapse under a lease",
-                        {LOG_DRIVER_JSON_FILE, false, false, false, NOBODY, 26, true, true, 0}, METHOD_COLLAPSE_LEASED},
-                {"at rest, old Docker: the same",
-                        {LOG_DRIVER_JSON_FILE, false, false, false, NOBODY, 20, true, true, 0}, METHOD_COLLAPSE_LEASED},
-                {"at rest, but somebody has it open",
-                        {LOG_DRIVER_JSON_FILE, false, false, true, NOBODY, 26, true, true, 0}, METHOD_PUNCH},
-                {"stopped by the catalog, yet a writer has it",
-                        {LOG_DRIVER_JSON_FILE, false, false, false, WRITER(YES), 26, true, true, 0}, METHOD_PUNCH},
-                {"at rest, btrfs",
-                        {LOG_DRIVER_JSON_FILE, false, false, false, NOBODY, 26, false, true, 0}, METHOD_PUNCH},
-                {"Docker before 23 with O_APPEND",
-                        {LOG_DRIVER_JSON_FILE, false, true, false, WRITER(YES), 20, true, true, 0}, METHOD_COLLAPSE},
-                {"the last before 23",
-                        {LOG_DRIVER_JSON_FILE, false, true, false, WRITER(YES), 22, true, true, 0}, METHOD_COLLAPSE},
-                {"Docker before 23 without O_APPEND",
-                        {LOG_DRIVER_JSON_FILE, false, true, false, WRITER(NO), 20, true, true, 0}, METHOD_PUNCH},
-                {"Docker before 23, flags unknown",
-                        {LOG_DRIVER_JSON_FILE, false, true, false, WRITER(UNKNOWN), 20, true, true, 0}, METHOD_PUNCH},
-                {"Docker before 23, writer not found",
-                        {LOG_DRIVER_JSON_FILE, false, true, false, {.append = YES}, 20, true, true, 0}, METHOD_PUNCH},
-                {"Docker before 23 on btrfs",
-                        {LOG_DRIVER_JSON_FILE, false, true, false, WRITER(YES), 20, false, true, 0}, METHOD_PUNCH},
-                {"Docker 23",
-                        {LOG_DRIVER_JSON_FILE, false, true, false, WRITER(YES), 23, true, true, 0}, METHOD_PUNCH},
-                {"Docker 28",
-                        {LOG_DRIVER_JSON_FILE, false, true, false, WRITER(YES), 28, true, true, 0}, METHOD_PUNCH},
-                {"version unknown",
-                        {LOG_DRIVER_JSON_FILE, false, true, false, WRITER(YES), 0, true, true, 0}, METHOD_PUNCH},
-                {"nothing works here",
-                        {LOG_DRIVER_JSON_FILE, false, true, false, WRITER(YES), 26, true, false, 0}, METHOD_NONE},
-                {"catalog unreadable: it may be running, whatever else is known",
-                        {LOG_DRIVER_UNKNOWN, false, false, false, NOBODY, 20, true, true, 0}, METHOD_PUNCH},
-                {"catalog unreadable, writer and version known: still the safe one",
-                        {LOG_DRIVER_UNKNOWN, false, false, false, WRITER(YES), 20, true, true, 0}, METHOD_PUNCH},
-                {"local driver: binary framing",
-                        {LOG_DRIVER_LOCAL, false, true, false, WRITER(YES), 20, true, true, 0}, METHOD_NONE},
-                {"another driver's cache",
-                        {LOG_DRIVER_OTHER, false, false, false, NOBODY, 20, true, true, 0}, METHOD_NONE},
-                {"a symlink, a FIFO, a second link",
-                        {LOG_DRIVER_JSON_FILE, true, false, false, NOBODY, 20, true, true, 0}, METHOD_NONE},
-                {"collapse just failed",
-                        {LOG_DRIVER_JSON_FILE, false, true, false, WRITER(YES), 20, true, true, BAR(METHOD_COLLAPSE)},
-                        METHOD_PUNCH},
-                {"collapse under a lease just failed",
-                        {LOG_DRIVER_JSON_FILE, false, false, false, NOBODY, 20, true, true, BAR(METHOD_COLLAPSE_LEASED)},
-                        METHOD_PUNCH},
-                {"all failed: truncation is not a choice",
-                        {LOG_DRIVER_JSON_FILE, false, true, false, WRITER(YES), 20, true, true,
-                                BAR(METHOD_COLLAPSE) | BAR(METHOD_PUNCH)}, METHOD_NONE},
+                /* driver, odd, running, held open, writer, Docker, can collapse, can punch, barred */
+                {"at rest", {JSON, 0, 0, 0, NOBODY, 26, 1, 1, 0}, METHOD_COLLAPSE_LEASED},
+                {"at rest, old Docker", {JSON, 0, 0, 0, NOBODY, 20, 1, 1, 0}, METHOD_COLLAPSE_LEASED},
+                {"at rest, but held open", {JSON, 0, 0, 1, NOBODY, 26, 1, 1, 0}, METHOD_PUNCH},
+                {"stopped, yet a writer has it", {JSON, 0, 0, 0, WRITER(YES), 26, 1, 1, 0}, METHOD_PUNCH},
+                {"at rest, btrfs", {JSON, 0, 0, 0, NOBODY, 26, 0, 1, 0}, METHOD_PUNCH},
+                {"before 23, O_APPEND", {JSON, 0, 1, 0, WRITER(YES), 20, 1, 1, 0}, METHOD_COLLAPSE},
+                {"the last before 23", {JSON, 0, 1, 0, WRITER(YES), 22, 1, 1, 0}, METHOD_COLLAPSE},
+                {"before 23, no O_APPEND", {JSON, 0, 1, 0, WRITER(NO), 20, 1, 1, 0}, METHOD_PUNCH},
+                {"before 23, flags unknown", {JSON, 0, 1, 0, WRITER(UNKNOWN), 20, 1, 1, 0}, METHOD_PUNCH},
+                {"before 23, writer not found", {JSON, 0, 1, 0, {.append = YES}, 20, 1, 1, 0}, METHOD_PUNCH},
+                {"before 23, btrfs", {JSON, 0, 1, 0, WRITER(YES), 20, 0, 1, 0}, METHOD_PUNCH},
+                {"Docker 23", {JSON, 0, 1, 0, WRITER(YES), 23, 1, 1, 0}, METHOD_PUNCH},
+                {"Docker 28", {JSON, 0, 1, 0, WRITER(YES), 28, 1, 1, 0}, METHOD_PUNCH},
+                {"version unknown", {JSON, 0, 1, 0, WRITER(YES), 0, 1, 1, 0}, METHOD_PUNCH},
+                {"nothing works here", {JSON, 0, 1, 0, WRITER(YES), 26, 1, 0, 0}, METHOD_NONE},
+                {"catalog unreadable", {LOG_DRIVER_UNKNOWN, 0, 0, 0, NOBODY, 20, 1, 1, 0}, METHOD_PUNCH},
+                {"the same, with a writer", {LOG_DRIVER_UNKNOWN, 0, 0, 0, WRITER(YES), 20, 1, 1, 0}, METHOD_PUNCH},
+                {"binary framing", {LOG_DRIVER_LOCAL, 0, 1, 0, WRITER(YES), 20, 1, 1, 0}, METHOD_NONE},
+                {"another driver's cache", {LOG_DRIVER_OTHER, 0, 0, 0, NOBODY, 20, 1, 1, 0}, METHOD_NONE},
+                {"a symlink, a second link", {JSON, 1, 0, 0, NOBODY, 20, 1, 1, 0}, METHOD_NONE},
+                {"collapse failed", {JSON, 0, 1, 0, WRITER(YES), 20, 1, 1, BAR(METHOD_COLLAPSE)}, METHOD_PUNCH},
+                {"lease failed", {JSON, 0, 0, 0, NOBODY, 20, 1, 1, BAR(METHOD_COLLAPSE_LEASED)}, METHOD_PUNCH},
+                {"all failed: no truncation", {JSON, 0, 1, 0, WRITER(YES), 20, 1, 1, FAILED_BOTH}, METHOD_NONE},
         };
 
         (void) state;
@@ -97,9 +75,11 @@ static void whatever_the_facts_a_file_that_may_not_shrink_is_never_shrunk(void *
                                 if (m == METHOD_NONE)
                                         continue;
                                 assert_false(f.odd);
-                                assert_true(f.driver == LOG_DRIVER_JSON_FILE || f.driver == LOG_DRIVER_UNKNOWN);
+                                assert_true(f.driver == LOG_DRIVER_JSON_FILE ||
+                                                f.driver == LOG_DRIVER_UNKNOWN);
                                 if (m == METHOD_COLLAPSE)
-                                        assert_true(major > 0 && major < 23 && append == YES && f.writer.pid > 0);
+                                        assert_true(major > 0 && major < 23 && append == YES &&
+                                                        f.writer.pid > 0);
                                 else if (m == METHOD_COLLAPSE_LEASED)
                                         assert_true(!f.running && f.writer.pid == 0 && !f.held_open);
                                 else

@@ -63,7 +63,8 @@ static void a_rule_meets_dockers_name_and_the_displayed_one_but_not_a_part(void 
         static const struct {
                 const char *pattern;
                 bool matches;
-        } cases[] = {{"web", true}, {"w*", true}, {"* (compose shop/*", true}, {"we", false}, {"shop", false}};
+        } cases[] = {{"web", true}, {"w*", true}, {"* (compose shop/*", true}, {"we", false},
+                        {"shop", false}};
 
         (void) state;
         for (size_t i = 0; i < ELEMENTS(cases); i++) {
@@ -122,9 +123,11 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup(without_rules_and_labels_the_configuration_holds, set_up),
                 cmocka_unit_test_setup(the_last_rule_that_matches_and_sets_a_value_wins, set_up),
-                cmocka_unit_test_setup(a_rule_meets_dockers_name_and_the_displayed_one_but_not_a_part, set_up),
+                cmocka_unit_test_setup(a_rule_meets_dockers_name_and_the_displayed_one_but_not_a_part,
+                                        set_up),
                 cmocka_unit_test_setup(a_label_tightens_and_never_loosens, set_up),
-                cmocka_unit_test_setup(a_label_may_ask_to_keep_less_and_more_only_when_it_is_trusted, set_up),
+                cmocka_unit_test_setup(a_label_may_ask_to_keep_less_and_more_only_when_it_is_trusted,
+                                        set_up),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

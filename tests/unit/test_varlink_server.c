@@ -141,8 +141,8 @@ static const char *hear(Fixture *f, int fd) {
         }
 }
 
-#define DESCRIBE(interface)                                                                                 \
-        "{\"method\":\"org.varlink.service.GetInterfaceDescription\","                                       \
+#define DESCRIBE(interface)                                                                                \
+        "{\"method\":\"org.varlink.service.GetInterfaceDescription\","                                      \
         "\"parameters\":{\"interface\":" interface "}}"
 #define ERROR(name, key, value) "{\"error\":\"" name "\",\"parameters\":{\"" key "\":\"" value "\"}}"
 #define SERVICE_ERROR(name, key, value) ERROR("org.varlink.service." name, key, value)

@@ -110,13 +110,15 @@ static void of_two_writers_the_one_that_does_not_append_counts(void **state) {
         int a, b;
 
         (void) state;
-        a = open_log("a-json.log", O_WRONLY, &st);
-        b = open_log("a-json.log", O_WRONLY | O_APPEND, &st);
-        assert_int_equal(writer_find(proc_fd, getpid(), st.st_dev, st.st_ino, &found), 0);
-        assert_int_equal(found.append, NO);
-        assert_int_equal(found.fd, a);
-        (void) close(a);
-        (void) close(b);
+        for (int first = 0; first < 2; first++) {
+                a = open_log("a-json.log", O_WRONLY | (first ? 0 : O_APPEND), &st);
+                b = open_log("a-json.log", O_WRONLY | (first ? O_APPEND : 0), &st);
+                assert_int_equal(writer_find(proc_fd, getpid(), st.st_dev, st.st_ino, &found), 0);
+                assert_int_equal(found.append, NO);
+                assert_int_equal(found.fd, first ? a : b);
+                (void) close(a);
+                (void) close(b);
+        }
         remove_log("a-json.log");
 }
 

@@ -263,6 +263,12 @@ static inline bool rig_pump(Rig *rig, uint64_t usec) {
         return any;
 }
 
+/* Takes what comes until nothing has come for that long. */
+static inline void rig_settle(Rig *rig, uint64_t usec) {
+        while (rig_pump(rig, usec))
+                ;
+}
+
 #define rig_wait_until(rig, condition)                                                                      \
         do {                                                                                                \
                 uint64_t _deadline = clock_monotonic_usec() + RIG_WAIT_USEC;                                \
