@@ -18,33 +18,30 @@ HOSTS = [('bookworm', 'ext4', FLOOD_SECONDS), ('trixie', 'ext4', FLOOD_SECONDS),
 
 
 class Follower:
-    """A `docker logs -f` that runs while the log is cut: remembers the numbers it saw."""
+    """A `docker logs -f` that runs while the log is cut: remembers where the numbers it saw made a step."""
 
     def __init__(self, box, name):
-        self.numbers = []
+        self.box = box
+        self.last = None
+        self.steps = []
         self.process = box.popen('docker', 'logs', '-f', '--tail', '1', name, stdout=subprocess.PIPE,
                                  stderr=subprocess.DEVNULL)
         self.thread = threading.Thread(target=self._read, daemon=True)
         self.thread.start()
 
     def _read(self):
-        last = None
         for line in self.process.stdout:
-            if line.startswith(b'line '):
+            if line.startswith(b'line ') and line.endswith(b'\n'):
                 number = int(line.split()[1])
-                # Steps only: millions of lines pass by.
-                if last is None or number != last + 1:
-                    self.numbers.append((last, number))
-                last = number
-        self.last = last
-
-    def gaps(self):
-        return [step for step in self.numbers if step[0] is not None]
+                if self.last is not None and number != self.last + 1:
+                    self.steps.append((self.last, number))
+                self.last = number
 
     def end(self):
+        # Not the nsenter around it alone: the client inside would go on.
+        self.box.sh('pkill -f "^docker logs -f"', check=False)
         self.process.kill()
         self.thread.join(20)
-        return getattr(self, 'last', None)
 
 
 class Flooded:
@@ -70,7 +67,7 @@ class Flooded:
         self.free = free
         self.running = box.docker('inspect', '--format', '{{.State.Running}}', 'web', 'quiet', 'protected').stdout.split()
         self.tail = box.run('docker', 'logs', '--tail', '5', 'web', timeout=30).stdout.splitlines()
-        self.follower_last = self.follower.end()
+        self.follower.end()
         box.docker('stop', '-t', '5', 'web', 'quiet', 'protected')
         self.healed = self.wait_until_healed()
         self.log = parse_json_log(box.logfile('web'))
@@ -122,8 +119,8 @@ def test_the_quiet_and_the_protected_logs_are_untouched(flooded):
 
 def test_the_method_is_the_safe_one(flooded):
     methods = {e['DISKBRAKE_METHOD'] for e in acts(flooded.events)}
-    suite_collapses = flooded.box.suite == 'bookworm' and flooded.box.fs == 'ext4'
-    assert methods == ({'collapse'} if suite_collapses else {'punch'}), methods
+    # A collapse harms no reader before Docker 23; from then on it would.
+    assert methods == ({'collapse'} if flooded.box.suite == 'bookworm' else {'punch'}), methods
 
 
 def test_what_the_log_kept_is_in_sequence(flooded):
@@ -143,9 +140,9 @@ def test_readers_behave_as_promised_while_it_runs(flooded):
     assert len(flooded.tail) == 5 and all(line.startswith('line ') for line in flooded.tail)
     numbers = [int(line.split()[1]) for line in flooded.tail]
     assert numbers == list(range(numbers[0], numbers[0] + 5))
-    assert flooded.follower_last and flooded.follower_last > flooded.newest[0]
-    if flooded.box.suite == 'trixie':
-        assert not flooded.follower.gaps(), flooded.follower.gaps()[:5]
+    assert flooded.follower.last and flooded.follower.last > flooded.newest[0]
+    if flooded.box.suite == 'trixie': # before 23 it may repeat or skip
+        assert not flooded.follower.steps, flooded.follower.steps[:5]
 
 
 def test_after_a_stop_every_reader_works_again(flooded):
@@ -154,13 +151,6 @@ def test_after_a_stop_every_reader_works_again(flooded):
         tail = flooded.box.docker('logs', '--tail', '100', 'web').stdout.splitlines()
         assert [int(line.split()[1]) for line in tail] == list(range(flooded.log.last - 99, flooded.log.last + 1))
         return
-    first = last = None
-    count = 0
-    process = flooded.box.popen('docker', 'logs', 'web', stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    for line in process.stdout:
-        if line.startswith(b'line '):
-            last = int(line.split()[1])
-            first = last if first is None else first
-            count += 1
-    assert process.wait(10) == 0
-    assert (first, last, count) == (flooded.log.first, flooded.log.last, flooded.log.count)
+    seen = flooded.box.sh("""docker logs web 2>/dev/null |
+        awk '/^line / { n++; if (!first) first = $2; last = $2 } END { print first, last, n }'""", timeout=300)
+    assert [int(n) for n in seen.stdout.split()] == [flooded.log.first, flooded.log.last, flooded.log.count]

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Floods and leaks in the simulated world: told in order, braked in time, and at the cost of who caused them. */
+/* Floods and leaks in the simulated world: told in order, braked in time, at the cost of who caused them. */
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -104,6 +104,20 @@ static void more_flooders_than_can_be_ranked_are_braked_too(void **state) {
         assert_untouched_but(s, 50);
 }
 
+static void a_slower_writer_that_holds_gigabytes_gives_before_the_line_breaks(void **state) {
+        _cleanup_(sim_freep) Sim *s = sim_new(15e9, 0.6, 1);
+
+        (void) state;
+        s->act_sec = 0.15;
+        for (int i = 0; i < 6; i++)
+                flood(sim_add_log(s, "fast", 1e6, 0), 30, 70e6);
+        flood(sim_add_log(s, "slow", 1e6, 0), 30, 27e6);
+        flood(sim_add_log(s, "slower", 1e6, 0), 30, 9e6);
+        sim_run(s, 300);
+        assert_true(s->denied_bytes == 0);
+        assert_true(s->logs[6].n_acts > 0);
+}
+
 static void a_rotating_flood_gives_its_segments_first(void **state) {
         _cleanup_(sim_freep) Sim *s = sim_new(1 << 30, 0.4, 1);
         SimLog *l = flood(sim_add_log(s, "flood", 0, 0), 60, 30e6);
@@ -185,6 +199,7 @@ int main(void) {
                 cmocka_unit_test(a_braked_flood_is_not_cut_oftener_than_it_needs),
                 cmocka_unit_test(eight_flooders_share_the_burden),
                 cmocka_unit_test(more_flooders_than_can_be_ranked_are_braked_too),
+                cmocka_unit_test(a_slower_writer_that_holds_gigabytes_gives_before_the_line_breaks),
                 cmocka_unit_test(a_rotating_flood_gives_its_segments_first),
                 cmocka_unit_test(a_leak_over_a_day_is_a_notice_within_the_hour_and_never_fills),
                 cmocka_unit_test(a_flood_on_a_host_at_97_percent_takes_nothing_from_the_neighbours),

@@ -53,6 +53,31 @@ static void a_host_that_is_stable_at_91_percent_keeps_its_logs_for_a_month(void 
         assert_int_equal(sim_count(s, EVENT_NOTHING_LEFT), 0);
 }
 
+static void a_host_that_lives_on_its_last_megabytes_is_left_alone_while_nothing_falls(void **state) {
+        _cleanup_(sim_freep) Sim *s = sim_new(100e9, 0.9995, 7);
+
+        (void) state;
+        sim_add_log(s, "silent", 2e9, 0);
+        sim_add_log(s, "quiet", 2e9, 20);
+        sim_run(s, 7200);
+        assert_int_equal(s->n_acts, 0);
+        assert_non_null(sim_find_raise(s, LEVEL_EMERGENCY));
+}
+
+static void a_host_that_is_found_full_gets_some_air(void **state) {
+        _cleanup_(sim_freep) Sim *s = sim_new(20e9, 1, 7);
+
+        (void) state;
+        sim_add_log(s, "large", 2e9, 0);
+        sim_add_log(s, "small", 100e6, 100);
+        sim_add_log(s, "protected", 3e9, 0)->is_protected = true;
+        sim_run(s, 60);
+        assert_true(sim_avail_bytes(s) > 0.02 * s->total_bytes);
+        assert_true(s->logs[0].n_acts > 0);
+        assert_int_equal(s->logs[1].n_acts + s->logs[2].n_acts, 0);
+        assert_true(s->logs[0].cut_bytes < 1e9);
+}
+
 static void an_image_pull_touches_no_log(void **state) {
         static const struct {
                 double total_bytes, bps;
@@ -120,6 +145,8 @@ static void a_day_takes_a_second(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_host_that_is_stable_at_91_percent_keeps_its_logs_for_a_month),
+                cmocka_unit_test(a_host_that_lives_on_its_last_megabytes_is_left_alone_while_nothing_falls),
+                cmocka_unit_test(a_host_that_is_found_full_gets_some_air),
                 cmocka_unit_test(an_image_pull_touches_no_log),
                 cmocka_unit_test(a_nearly_full_pull_says_that_it_is_not_the_logs),
                 cmocka_unit_test(an_idle_host_is_looked_at_every_five_seconds),

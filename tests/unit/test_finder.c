@@ -256,6 +256,13 @@ static void the_usual_place_is_found_without_a_dockerd(void **state) {
         shell("chmod g+w %s/docker", trusted);
         assert_int_equal(finder_find(&places, &config, &found), 0);
         assert_null(find_root(below(trusted, "docker")));
+        shell("chmod g-w %s/docker && chown 12345 %s/docker", trusted, trusted);
+        assert_int_equal(finder_find(&places, &config, &found), 0);
+        assert_null(find_root(below(trusted, "docker")));
+        shell("chown 0 %s/docker && chown 12345 %s", trusted, trusted);
+        assert_int_equal(finder_find(&places, &config, &found), 0);
+        assert_null(find_root(below(trusted, "docker")));
+        shell("chown 0 %s", trusted);
 }
 
 static void remapped_roots_are_roots_of_their_own(void **state) {

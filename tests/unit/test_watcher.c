@@ -2,6 +2,8 @@
 
 /* The watcher at work: what it tells of a tree that lives, and what telling costs. */
 
+#include <sys/mount.h>
+
 #include "watcher_rig.h"
 #include "process.h"
 
@@ -306,6 +308,33 @@ static void another_partition_in_its_place_is_blindness_at_every_look(void **sta
         (void) rig_stop(&rig);
 }
 
+static void a_partition_can_be_unmounted_under_it(void **state) {
+        struct stat st;
+        Rig rig;
+
+        (void) state;
+        rig_new(&rig);
+        if (mount("tmpfs", rig.root, "tmpfs", 0, NULL) < 0) {
+                print_message("cannot mount: %m\n");
+                (void) rmdir(rig.root);
+                skip();
+        }
+        rig_shell("mkdir %s/containers", rig.root);
+        assert_int_equal(stat(rig.root, &st), 0);
+        rig.target.device = st.st_dev;
+        rig_container_with_log(&rig, 1, "web");
+        rig_start(&rig);
+        rig_wait_known(&rig, 1);
+        rig_look(&rig);
+        rig_settle(&rig, 100 * USEC_PER_MSEC);
+        assert_int_equal(umount(rig.root), 0); /* -EBUSY: something was held open */
+        rig_look(&rig);
+        assert_int_equal(rig.n_partitions, 1);
+        assert_true(rig.n_lost >= 1);
+        assert_int_equal(rig.lost_error, -ENODEV);
+        (void) rig_stop(&rig);
+}
+
 /* ---- the writer ---------------------------------------------------------------------------------------------- */
 
 /* A stand-in for dockerd: a process that holds the log open, at first with O_APPEND, after SIGUSR1 a new one without. */
@@ -381,6 +410,31 @@ static void the_writer_is_known_through_rotation_and_its_end(void **state) {
         (void) rig_stop(&rig);
 }
 
+static void a_log_that_is_closed_has_no_writer(void **state) {
+        Rig rig;
+        int fd;
+
+        (void) state;
+        rig_new(&rig);
+        rig_container_with_log(&rig, 1, "web");
+        fd = open(rig_path(&rig, 1, "-json.log"), O_WRONLY | O_APPEND | O_CLOEXEC);
+        rig.target.roots[0].dockerd_pid = getpid();
+        rig.target.roots[0].dockerd_start = start_of(getpid());
+        rig_start(&rig);
+        rig_wait_until(&rig, rig.logs[0].info.writer.pid == getpid());
+        assert_int_equal(rig.logs[0].info.writer.fd, fd);
+        rig_commit(&rig, 1, "died", false); /* while dockerd still writes its last lines */
+        rig_wait_until(&rig, !rig.logs[0].info.container.running);
+        assert_int_equal(rig.logs[0].info.writer.pid, getpid());
+        (void) close(fd);
+        rig_wait_until(&rig, rig.logs[0].info.writer.pid == 0);
+        fd = open(rig_path(&rig, 1, "-json.log"), O_WRONLY | O_APPEND | O_CLOEXEC);
+        rig_commit(&rig, 1, "started", true);
+        rig_wait_until(&rig, rig.logs[0].info.writer.pid == getpid());
+        (void) close(fd);
+        (void) rig_stop(&rig);
+}
+
 static void a_pid_of_another_life_is_not_dockerd(void **state) {
         Rig rig;
 
@@ -406,7 +460,9 @@ int main(void) {
                 cmocka_unit_test(lost_events_lead_to_a_notice_and_a_full_scan),
                 cmocka_unit_test(a_containers_folder_that_goes_is_said_and_found_again),
                 cmocka_unit_test(another_partition_in_its_place_is_blindness_at_every_look),
+                cmocka_unit_test(a_partition_can_be_unmounted_under_it),
                 cmocka_unit_test(the_writer_is_known_through_rotation_and_its_end),
+                cmocka_unit_test(a_log_that_is_closed_has_no_writer),
                 cmocka_unit_test(a_pid_of_another_life_is_not_dockerd),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
