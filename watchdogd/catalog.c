@@ -48,7 +48,8 @@ static int complain(char detail[static CATALOG_DETAIL_MAX], const char *name, co
         return CATALOG_E_BAD;
 }
 
-/* The file's stat has been looked at: a regular file of n_expected bytes. It may have grown or shrunk since. */
+/* The file's stat has been looked at: a regular file of n_expected bytes. It may have grown or shrunk
+ * since. */
 static int read_all(Catalog *catalog, size_t at, int fd, size_t n_expected, size_t *ret_bytes) {
         size_t used = 0;
         int r;

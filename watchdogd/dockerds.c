@@ -18,7 +18,8 @@
 
 #define WRITERS_FIRST 256
 
-/* ---- which process ------------------------------------------------------------------------------------------- */
+/* ---- which process
+ * ------------------------------------------------------------------------------------------- */
 
 static uint64_t read_start(int proc_fd, int32_t pid) {
         _cleanup_close_ int fd = -EBADF;
@@ -40,7 +41,8 @@ void dockerds_attach(Watcher *w, uint32_t root) {
         dockerds_detach(w, root);
         if (r->docker.dockerd_pid <= 0)
                 return;
-        /* First the descriptor, then the question who that is: a pid that is used again cannot slip in between. */
+        /* First the descriptor, then the question who that is: a pid that is used again cannot slip in
+         * between. */
         r->pidfd = (int) syscall(SYS_pidfd_open, r->docker.dockerd_pid, 0);
         if (r->pidfd >= 0 && w->proc_fd >= 0 && r->docker.dockerd_start != 0 &&
             read_start(w->proc_fd, r->docker.dockerd_pid) == r->docker.dockerd_start)
@@ -65,7 +67,8 @@ void dockerds_handle_end(Watcher *w, uint32_t root) {
         report_dockerd_gone(w, root);
 }
 
-/* ---- its descriptors ----------------------------------------------------------------------------------------- */
+/* ---- its descriptors
+ * ----------------------------------------------------------------------------------------- */
 
 void dockerds_forget_writers(Watcher *w, uint32_t root) {
         free(w->roots[root].writers);
@@ -111,7 +114,8 @@ static void want_writer(Watcher *w, Watched *log) {
                 return;
         log->wants_writer = true;
         log->writer_tries = 0;
-        w->writers_usec = watcher_earlier(w->writers_usec, MAX(now, w->writers_searched_usec + SEARCH_GAP_USEC));
+        now = MAX(now, w->writers_searched_usec + SEARCH_GAP_USEC);
+        w->writers_usec = watcher_earlier(w->writers_usec, now);
 }
 
 static bool check_writer(Watcher *w, Watched *log) {

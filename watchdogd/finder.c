@@ -12,8 +12,11 @@
 #include "role.h"
 #include "text.h"
 
-/* Filesystems on a disk of this host. A volume that is an NFS mount is neither ours to guard nor safe to ask. */
-static const char *const local_fs_types[] = {"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "zfs", "bcachefs"};
+/* Filesystems on a disk of this host. A volume that is an NFS mount is neither ours to guard nor safe to
+ * ask. */
+static const char *const local_fs_types[] = {
+        "ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "zfs", "bcachefs",
+};
 
 typedef struct Finder {
         const FinderPlaces *places;
@@ -45,7 +48,8 @@ void finder_note(Found *found, const char *format, ...) {
         (void) text_sanitize(found->notes[found->n_notes++], sizeof(found->notes[0]), text, strlen(text));
 }
 
-/* ---- partitions ---------------------------------------------------------------------------------------------- */
+/* ---- partitions
+ * ---------------------------------------------------------------------------------------------- */
 
 static PartitionTarget *find_partition(Found *found, uint64_t device) {
         for (uint32_t i = 0; i < found->n_partitions; i++)
@@ -58,6 +62,7 @@ static PartitionTarget *find_partition(Found *found, uint64_t device) {
 static PartitionTarget *take_partition(Finder *f, uint64_t device, const char *path) {
         PartitionTarget *partition = find_partition(f->found, device);
         const Mount *mount;
+        const char *name;
 
         if (partition)
                 return partition;
@@ -69,29 +74,25 @@ static PartitionTarget *take_partition(Finder *f, uint64_t device, const char *p
         partition->device = device;
         (void) snprintf(partition->look_path, sizeof(partition->look_path), "%s", path);
         mount = mounts_find(&f->mounts, path, device);
-        if (!mount)
-                (void) text_sanitize(partition->mount, sizeof(partition->mount), path, strlen(path));
-        else {
-                (void) text_sanitize(partition->mount, sizeof(partition->mount), mount->point, strlen(mount->point));
-                (void) text_sanitize(partition->fs_type, sizeof(partition->fs_type), mount->fs_type,
-                                     strlen(mount->fs_type));
-        }
+        name = mount ? mount->point : path;
+        (void) text_sanitize(partition->mount, sizeof(partition->mount), name, strlen(name));
+        name = mount ? mount->fs_type : "";
+        (void) text_sanitize(partition->fs_type, sizeof(partition->fs_type), name, strlen(name));
         return partition;
 }
 
 static void add_root(Finder *f, const FoundRoot *root) {
-        char path[CONFIG_PATH_MAX];
+        char path[CONFIG_PATH_MAX + sizeof("/containers")];
         PartitionTarget *partition;
 
-        if ((size_t) snprintf(path, sizeof(path), "%s%s", root->docker.path, root->apart ? "/containers" : "") >=
-            sizeof(path))
-                return;
+        /* The length was looked at when the root was found. */
+        (void) snprintf(path, sizeof(path), "%s%s", root->docker.path, root->apart ? "/containers" : "");
         partition = take_partition(f, root->device, path);
         if (!partition)
                 return;
         if (partition->n_roots >= PARTITION_ROOTS_MAX) {
-                finder_note(f->found, "more than %d data-roots on %s: %s is not guarded", PARTITION_ROOTS_MAX,
-                            partition->mount, root->docker.path);
+                finder_note(f->found, "more than %d data-roots on %s: %s is not guarded",
+                            PARTITION_ROOTS_MAX, partition->mount, root->docker.path);
                 return;
         }
         partition->roots[partition->n_roots++] = root->docker;
@@ -113,14 +114,16 @@ static void add_part(Finder *f, const char *path, bool configured) {
         _cleanup_close_ int fd = -EBADF;
         char clean[CONFIG_PATH_MAX];
         PartitionTarget *partition;
+        const char *why;
         struct stat st;
         bool is_new;
 
         fd = canonical ? beneath_open_absolute(canonical, O_PATH | O_DIRECTORY) : -errno;
-        if (fd < 0 || fstat(fd, &st) < 0 || !text_sanitize(clean, sizeof(clean), canonical, strlen(canonical))) {
+        if (fd < 0 || fstat(fd, &st) < 0 ||
+            !text_sanitize(clean, sizeof(clean), canonical, strlen(canonical))) {
+                why = fd < 0 ? strerrordesc_np(-fd) : "its path is too long or has control characters";
                 if (configured)
-                        finder_note(f->found, "WatchPath=%s is not watched: %s", path,
-                                    fd < 0 ? strerrordesc_np(-fd) : "its path is too long or has control characters");
+                        finder_note(f->found, "WatchPath=%s is not watched: %s", path, why);
                 return;
         }
         is_new = !find_partition(f->found, st.st_dev);
@@ -130,8 +133,8 @@ static void add_part(Finder *f, const char *path, bool configured) {
         if (partition->n_parts < PARTITION_PARTS_MAX)
                 memcpy(partition->parts[partition->n_parts++], clean, sizeof(clean));
         if (is_new)
-                finder_note(f->found, "%s lies on %s: that is watched, too, but there are no logs to trim", clean,
-                            partition->mount);
+                finder_note(f->found, "%s lies on %s: that is watched, too, but there are no logs to trim",
+                            clean, partition->mount);
 }
 
 /* Volumes that are mounts of their own, from the list of mounts alone. */
@@ -145,7 +148,8 @@ static void add_volumes(Finder *f, const char *root) {
 
                 for (size_t j = 0; j < ELEMENTS(local_fs_types); j++)
                         local = local || streq(mount->fs_type, local_fs_types[j]);
-                if (local && mounts_is_below(mount->point, folder) && !find_partition(f->found, mount->device))
+                if (local && mounts_is_below(mount->point, folder) &&
+                    !find_partition(f->found, mount->device))
                         add_part(f, mount->point, false);
         }
 }
@@ -167,7 +171,8 @@ static void add_parts(Finder *f, const FoundRoots *roots) {
                 add_volumes(f, roots->items[i].docker.path);
 }
 
-/* The smaller of a share and an amount. Only where there is somebody to give it back: the trimmer of a root. */
+/* The smaller of a share and an amount. Only where there is somebody to give it back: the trimmer of a
+ * root. */
 static void set_ballast(const Config *config, PartitionTarget *partition) {
         _cleanup_close_ int fd = -EBADF;
         struct statvfs vfs;
@@ -179,7 +184,8 @@ static void set_ballast(const Config *config, PartitionTarget *partition) {
         if (fd < 0 || fstatvfs(fd, &vfs) < 0)
                 return;
         total_bytes = (uint64_t) vfs.f_blocks * vfs.f_frsize;
-        partition->ballast_bytes = MIN(total_bytes / 10000 * config->ballast_permyriad, config->ballast_bytes);
+        partition->ballast_bytes =
+                MIN(total_bytes / 10000 * config->ballast_permyriad, config->ballast_bytes);
 }
 
 int finder_find(const FinderPlaces *places, const Config *config, Found *ret_found) {
@@ -193,7 +199,8 @@ int finder_find(const FinderPlaces *places, const Config *config, Found *ret_fou
                 return -ENOMEM;
         r = mounts_read(places->mountinfo, &f.mounts);
         if (r < 0)
-                finder_note(ret_found, "%s: %s; partitions are named by folders", places->mountinfo, strerrordesc_np(-r));
+                finder_note(ret_found, "%s: %s; partitions are named by folders", places->mountinfo,
+                            strerrordesc_np(-r));
         r = finder_process_list(places->proc, places->daemon_json, dockerds);
         if (r < 0)
                 finder_note(ret_found, "%s: %s; no dockerd can be found", places->proc, strerrordesc_np(-r));
@@ -205,7 +212,8 @@ int finder_find(const FinderPlaces *places, const Config *config, Found *ret_fou
         for (uint32_t i = 0; i < ret_found->n_partitions; i++)
                 set_ballast(config, &ret_found->partitions[i]);
         if (roots->n == 0)
-                finder_note(ret_found, "no Docker data-root was found: start Docker, or name it with DataRoot=");
+                finder_note(ret_found,
+                            "no Docker data-root was found: start Docker, or name it with DataRoot=");
         mounts_done(&f.mounts);
         return 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Finds what is to be guarded: Docker's data-roots, where else Docker keeps things, and on which partitions all that
- * lies. A one-shot process: it may hang on a sick disk, and nobody waits for it. */
+/* Finds what is to be guarded: Docker's data-roots, where else Docker keeps things, and on which
+ * partitions all that lies. A one-shot process: it may hang on a sick disk, and nobody waits for it. */
 
 #include "macros.h"
 #include "message.h"
@@ -12,7 +12,7 @@ typedef struct FinderPlaces {
         const char *proc;           /* "/proc" */
         const char *mountinfo;      /* "/proc/self/mountinfo" */
         const char *daemon_json;
-        const char *default_roots[3]; /* guarded where they exist and nothing else was named; NULL-terminated */
+        const char *default_roots[3]; /* where they exist and DataRoot= names no other; NULL-terminated */
         const char *containerd;     /* since Docker 29 the layers of images are there */
 } FinderPlaces;
 

@@ -18,7 +18,8 @@
 /* One that has 100,000 descriptors open has shown its root long before. */
 #define DESCRIPTORS_MAX 100000
 
-/* ---- who it is ----------------------------------------------------------------------------------------------- */
+/* ---- who it is
+ * ----------------------------------------------------------------------------------------------- */
 
 /* After an upgrade the binary of a running process may be gone; the kernel says so behind the path. */
 static bool read_exe(int fd, char ret_path[static PATH_MAX]) {
@@ -40,8 +41,8 @@ static bool is_dockerd(const char *path) {
         return slash && streq(slash + 1, "dockerd");
 }
 
-/* Real, effective, saved and filesystem uid. The owner of /proc/PID does not tell: it is root for whatever may not
- * be dumped. */
+/* Real, effective, saved and filesystem uid. The owner of /proc/PID does not tell: it is root for
+ * whatever may not be dumped. */
 static bool is_root(int fd) {
         unsigned uid[4];
         char text[4096];
@@ -65,17 +66,20 @@ static void judge(Dockerd *d, const char *exe) {
                 return;
         }
         if (fstatat(d->fd, "exe", &st, 0) < 0 || (fault = finder_trust_find_fault(&st))) {
-                (void) snprintf(d->why, sizeof(d->why), "its binary %s", fault ? fault : "cannot be looked at");
+                (void) snprintf(d->why, sizeof(d->why), "its binary %s",
+                                fault ? fault : "cannot be looked at");
                 return;
         }
         root_fd = openat(d->fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
         r = root_fd < 0 ? -errno : finder_trust_check_parents(root_fd, exe, d->why);
         if (r < 0)
-                (void) snprintf(d->why, sizeof(d->why), "the folders above its binary: %s", strerrordesc_np(-r));
+                (void) snprintf(d->why, sizeof(d->why), "the folders above its binary: %s",
+                                strerrordesc_np(-r));
         d->trusted = r == 0;
 }
 
-/* ---- what it says -------------------------------------------------------------------------------------------- */
+/* ---- what it says
+ * -------------------------------------------------------------------------------------------- */
 
 static void read_settings(Dockerd *d, const char *daemon_json) {
         _cleanup_free_ char *arguments = malloc(ARGUMENTS_MAX);
@@ -144,7 +148,8 @@ static void look_at_descriptors(Dockerd *d) {
         (void) closedir(dir);
 }
 
-/* ---- all of them --------------------------------------------------------------------------------------------- */
+/* ---- all of them
+ * --------------------------------------------------------------------------------------------- */
 
 static void add(Dockerds *dockerds, int proc_fd, const char *name, const char *daemon_json) {
         char exe[PATH_MAX];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The dockerds that run on this host, as /proc shows them. Each is looked at through one descriptor of its folder
- * there, which stops answering when the process ends: no pid can be used again in between. */
+/* The dockerds that run on this host, as /proc shows them. Each is looked at through one descriptor of
+ * its folder there, which stops answering when the process ends: no pid can be used again in between. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,5 +34,6 @@ typedef struct Dockerds {
 int finder_process_list(const char *proc, const char *daemon_json, Dockerds *ret_dockerds);
 void finder_process_done(Dockerds *dockerds);
 
-/* Device and inode of a path as that process sees it: it may live in another mount namespace. Negative errno. */
+/* Device and inode of a path as that process sees it: it may live in another mount namespace. Negative
+ * errno. */
 int finder_process_stat(const Dockerd *dockerd, const char *path, dev_t *ret_device, ino_t *ret_inode);

@@ -21,13 +21,15 @@ typedef struct Search {
         bool configured;
 } Search;
 
-/* ---- one root ------------------------------------------------------------------------------------------------ */
+/* ---- one root
+ * ------------------------------------------------------------------------------------------------ */
 
 static const char *root_of_dockerd(const Search *s, const Dockerd *d) {
         return d->settings.data_root[0] ? d->settings.data_root : s->places->default_roots[0];
 }
 
-/* The dockerd whose data-root that is. A root that was only found belongs to no dockerd that is not trusted. */
+/* The dockerd whose data-root that is. A root that was only found belongs to no dockerd that is not
+ * trusted. */
 static void match_dockerd(const Search *s, const struct stat *st, DockerRoot *root) {
         for (uint32_t i = 0; i < s->dockerds->n; i++) {
                 const Dockerd *d = &s->dockerds->items[i];
@@ -53,7 +55,8 @@ static bool is_known(const Search *s, const char *path) {
         return false;
 }
 
-static void append(Search *s, const char *path, int root_fd, const struct stat *root_st, const DockerRoot *like) {
+static void append(Search *s, const char *path, int root_fd, const struct stat *root_st,
+                   const DockerRoot *like) {
         FoundRoot *root = &s->roots->items[s->roots->n];
         struct stat st = *root_st;
 
@@ -79,8 +82,8 @@ static bool has_containers(int root_fd) {
         return fstatat(root_fd, "containers", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* With userns-remap, dockerd works in "<root>/<uid>.<gid>". Who owns that is in its name. Returns whether there was
- * such a folder. */
+/* With userns-remap, dockerd works in "<root>/<uid>.<gid>". Who owns that is in its name. Returns whether
+ * there was such a folder. */
 static bool add_remapped(Search *s, const char *path, int root_fd, const DockerRoot *like) {
         bool any = false;
         struct dirent *entry;
@@ -104,9 +107,11 @@ static bool add_remapped(Search *s, const char *path, int root_fd, const DockerR
                 sub_fd = beneath_open(fd, entry->d_name, O_PATH | O_DIRECTORY);
                 if (sub_fd < 0 || fstat(sub_fd, &st) < 0 || !has_containers(sub_fd))
                         continue;
-                if (!s->configured && ((st.st_uid != 0 && st.st_uid != uid) || st.st_mode & (S_IWGRP | S_IWOTH)))
+                if (!s->configured &&
+                    ((st.st_uid != 0 && st.st_uid != uid) || st.st_mode & (S_IWGRP | S_IWOTH)))
                         continue;
-                if ((size_t) snprintf(sub, sizeof(sub), "%s/%s", path, entry->d_name) >= sizeof(sub))
+                if ((size_t) snprintf(sub, sizeof(sub), "%s/%s", path, entry->d_name) >=
+                    sizeof(sub) - sizeof("/containers"))
                         continue;
                 append(s, sub, sub_fd, &st, like);
                 any = true;
@@ -130,7 +135,8 @@ static int check_trust(Search *s, const char *path, const struct stat *st) {
         }
         if (!fault && r == 0)
                 return 0;
-        finder_note(s->found, "found %s but did not guard it, because %s; name it with DataRoot= to guard it", path,
+        finder_note(s->found,
+                    "found %s but did not guard it, because %s; name it with DataRoot= to guard it", path,
                     why);
         return 1;
 }
@@ -149,7 +155,8 @@ static int canonicalise(Search *s, const char *path, char ret_path[static CONFIG
         }
         if (strlen(canonical) + sizeof("/containers") > CONFIG_PATH_MAX ||
             !text_sanitize(ret_path, CONFIG_PATH_MAX, canonical, strlen(canonical))) {
-                finder_note(s->found, "%s is not guarded: its path is too long or has control characters", path);
+                finder_note(s->found, "%s is not guarded: its path is too long or has control characters",
+                            path);
                 return -EINVAL;
         }
         return 0;
@@ -171,10 +178,11 @@ static void add(Search *s, const char *path, const Dockerd *by) {
                 complain(s, path, "not a folder that can be opened");
                 return;
         }
-        if (by && (finder_process_stat(by, path, &device, &inode) < 0 || device != st.st_dev || inode != st.st_ino)) {
+        if (by && (finder_process_stat(by, path, &device, &inode) < 0 || device != st.st_dev ||
+                   inode != st.st_ino)) {
                 finder_note(s->found,
-                            "dockerd (pid %d) runs in a container of its own: its %s is not the host's, and is not "
-                            "guarded; name its place on the host with DataRoot= to guard it",
+                            "dockerd (pid %d) runs in a container of its own: its %s is not the host's, and "
+                            "is not guarded; name its place on the host with DataRoot= to guard it",
                             by->pid, path);
                 return;
         }
@@ -185,7 +193,8 @@ static void add(Search *s, const char *path, const Dockerd *by) {
                 append(s, canonical, fd, &st, &like);
 }
 
-/* ---- where to look ------------------------------------------------------------------------------------------- */
+/* ---- where to look
+ * ------------------------------------------------------------------------------------------- */
 
 static void add_of_dockerds(Search *s) {
         for (uint32_t i = 0; i < s->dockerds->n; i++) {
@@ -193,8 +202,8 @@ static void add_of_dockerds(Search *s) {
 
                 if (!d->trusted) {
                         finder_note(s->found,
-                                    "found a dockerd (pid %d) but did not guard its logs, because %s; name its "
-                                    "data-root with DataRoot= to guard it",
+                                    "found a dockerd (pid %d) but did not guard its logs, because %s; name "
+                                    "its data-root with DataRoot= to guard it",
                                     d->pid, d->why);
                         continue;
                 }

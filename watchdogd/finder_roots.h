@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Which data-roots there are. Those of the configuration, and no others, where it names any; else those of the
- * dockerds that run, what daemon.json says, and Docker's usual places, as far as they can be trusted. */
+/* Which data-roots there are. Those of the configuration, and no others, where it names any; else those
+ * of the dockerds that run, what daemon.json says, and Docker's usual places, as far as they can be
+ * trusted. */
 
 #include "finder.h"
 #include "finder_process.h"
@@ -11,7 +12,7 @@
 
 typedef struct FoundRoot {
         DockerRoot docker;
-        uint64_t device; /* of containers/, which may be a mount of its own; of the root where there is none yet */
+        uint64_t device; /* of containers/, which may be a mount; of the root where there is none */
         bool apart;      /* containers/ lies on another device than the root */
 } FoundRoot;
 

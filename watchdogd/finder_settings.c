@@ -48,7 +48,8 @@ static void take_flag(FinderSettings *settings, Flag flag, const char *value, si
                 take_host(settings, value, n);
 }
 
-/* "--name=value", "--name value", "-nvalue", "-n value". Returns the flag that waits for the next argument. */
+/* "--name=value", "--name value", "-nvalue", "-n value". Returns the flag that waits for the next
+ * argument. */
 static Flag take_argument(FinderSettings *settings, const char *argument, size_t n) {
         for (size_t i = 0; i < ELEMENTS(flags); i++) {
                 size_t n_name = strlen(flags[i].name);

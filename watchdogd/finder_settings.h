@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What dockerd was told: by its command line, and by daemon.json. Both are taken with a grain of salt: paths must be
- * absolute, short enough and without control characters, else they count as not given. */
+/* What dockerd was told: by its command line, and by daemon.json. Both are taken with a grain of salt:
+ * paths must be absolute, short enough and without control characters, else they count as not given. */
 
 #include <stddef.h>
 

@@ -34,9 +34,8 @@ int finder_trust_check_parents(int root_fd, const char *path, char ret_why[stati
                         return -errno;
                 fault = finder_trust_find_fault(&st);
                 if (fault) {
-                        (void) snprintf(ret_why, FINDER_TRUST_WHY_MAX, "%.*s %s", (int) MIN(at - path, 100), path, fault);
-                        if (at == path)
-                                (void) snprintf(ret_why, FINDER_TRUST_WHY_MAX, "/ %s", fault);
+                        (void) snprintf(ret_why, FINDER_TRUST_WHY_MAX, "%.*s %s",
+                                        at == path ? 1 : (int) MIN(at - path, 100), path, fault);
                         return FINDER_TRUST_E_NO;
                 }
                 at += strspn(at, "/");

@@ -39,8 +39,9 @@ static void tell_oddities(Watcher *w, Watched *log, const Introduction *intro) {
         if (intro->catalog_result != 0 && !log->told_bad) {
                 log->told_bad = true;
                 report_notice(w, NOTICE_CATALOG_BAD, intro->slot, MIN(intro->catalog_result, 0), 1,
-                              intro->catalog_result == CATALOG_E_ABSENT ? "config.v2.json: is missing" :
-                              intro->catalog_result < 0 ? "cannot be read: no memory" : intro->catalog_detail);
+                              intro->catalog_result == CATALOG_E_ABSENT ? "config.v2.json: is missing"
+                              : intro->catalog_result < 0               ? "cannot be read: no memory"
+                                                                        : intro->catalog_detail);
         }
         if (intro->oddity && !log->told_odd) {
                 log->told_odd = true;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Tells the supervisor of a log, but only what it does not know yet: what was told last is kept as a hash. */
+/* Tells the supervisor of a log, but only what it does not know yet: what was told last is kept as a
+ * hash. */
 
 #include "watcher.h"
 

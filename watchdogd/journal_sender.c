@@ -10,8 +10,9 @@
 
 /* More than a night of alerts makes; 150 KiB, allocated at start. */
 #define QUEUE_MAX 128
-/* A restarting journald is back within a second; a stopped one is no hurry. */
-#define RETRY_USEC (200 * USEC_PER_MSEC)
+/* A restarting journald is back within a second; one that is away for longer is asked more and more rarely. */
+#define RETRY_MIN_USEC (100 * USEC_PER_MSEC)
+#define RETRY_MAX_USEC (2 * USEC_PER_SEC)
 
 typedef struct Entry {
         Event event;
@@ -22,6 +23,7 @@ struct JournalSender {
         int fd;
         struct sockaddr_un address;
         sd_event_source *retry;
+        uint64_t pause_usec;
         uint64_t n_dropped;
         uint32_t n;
         Entry queue[QUEUE_MAX]; /* oldest first */
@@ -43,7 +45,8 @@ static int sender_try(JournalSender *s, const Entry *entry) {
 }
 
 static void sender_retry_later(JournalSender *s) {
-        (void) sd_event_source_set_time(s->retry, clock_monotonic_usec() + RETRY_USEC);
+        (void) sd_event_source_set_time(s->retry, clock_monotonic_usec() + s->pause_usec);
+        s->pause_usec = MIN(2 * s->pause_usec, RETRY_MAX_USEC);
         (void) sd_event_source_set_enabled(s->retry, SD_EVENT_ONESHOT);
 }
 
@@ -93,8 +96,10 @@ void journal_sender_send(JournalSender *s, const Event *event, uint64_t wall_use
                 sender_remove(s, victim);
         }
         s->queue[s->n++] = entry;
-        if (s->n == 1)
-                sender_retry_later(s);
+        if (s->n > 1)
+                return;
+        s->pause_usec = RETRY_MIN_USEC;
+        sender_retry_later(s);
 }
 
 uint32_t journal_sender_n_queued(const JournalSender *s) { return s->n; }
@@ -120,7 +125,7 @@ int journal_sender_new(sd_event *event, const char *socket_path, JournalSender *
         s->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (s->fd < 0)
                 return -errno;
-        r = sd_event_add_time(event, &s->retry, CLOCK_MONOTONIC, 0, RETRY_USEC / 4, sender_on_retry, s);
+        r = sd_event_add_time(event, &s->retry, CLOCK_MONOTONIC, 0, RETRY_MIN_USEC / 4, sender_on_retry, s);
         if (r < 0)
                 return r;
         (void) sd_event_source_set_enabled(s->retry, SD_EVENT_OFF);

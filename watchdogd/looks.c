@@ -10,14 +10,14 @@
 #include "roots.h"
 #include "tracker.h"
 
-/* Looks that events bring forward keep that distance, and stay below a twentieth of the time: thousands of logs
- * that each write now and then must not become thousands of looks. */
+/* Looks that events bring forward keep that distance, and stay below a twentieth of the time: thousands
+ * of logs that each write now and then must not become thousands of looks. */
 #define GAP_MIN_USEC (5 * USEC_PER_MSEC)
 #define GAP_MAX_USEC (100 * USEC_PER_MSEC)
 #define GAP_FACTOR 20
 
-/* A log is cold after that many looks without a change, and not before it was still for as long as the slowest pace
- * of looks takes: a log that writes once a second must not fire a watch once a second. */
+/* A log is cold after that many looks without a change, and not before it was still for as long as the
+ * slowest pace of looks takes: a log that writes once a second must not fire a watch once a second. */
 #define COLD_LOOKS 3
 #define COLD_USEC (5 * USEC_PER_SEC)
 
@@ -28,7 +28,8 @@
 #define ROUND_USEC (10 * USEC_PER_MINUTE)
 #define ROUND_BATCH 1024u /* at once, when looks were rare */
 
-/* ---- the partition ------------------------------------------------------------------------------------------- */
+/* ---- the partition
+ * ------------------------------------------------------------------------------------------- */
 
 static uint64_t multiply(uint64_t a, uint64_t b) {
         uint64_t product;
@@ -83,7 +84,8 @@ static void look_at_space(Watcher *w) {
                 report_partition(w, &sample);
 }
 
-/* ---- the logs ------------------------------------------------------------------------------------------------ */
+/* ---- the logs
+ * ------------------------------------------------------------------------------------------------ */
 
 static void look_at_hot(Watcher *w) {
         uint64_t now = clock_monotonic_usec();
@@ -112,7 +114,8 @@ static void look_at_unwatched(Watcher *w) {
         }
 }
 
-/* One step of the slow round: catches what no event told, and tries again for watches that could not be had. */
+/* One step of the slow round: catches what no event told, and tries again for watches that could not be
+ * had. */
 static void visit(Watcher *w, uint32_t slot) {
         if (watched_get(&w->table, slot)->folder_wd <= 0)
                 tracker_mark(w, slot);
@@ -138,7 +141,8 @@ static void look_in_rounds(Watcher *w) {
         }
 }
 
-/* ---- when ---------------------------------------------------------------------------------------------------- */
+/* ---- when
+ * ---------------------------------------------------------------------------------------------------- */
 
 void looks_hasten(Watcher *w) {
         uint64_t now = clock_monotonic_usec();

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A look: the space on the partition, then the logs that are hot, in one go; then MESSAGE_LOOKED. The supervisor says
- * when; an event on a cold log brings the next one forward. */
+/* A look: the space on the partition, then the logs that are hot, in one go; then MESSAGE_LOOKED. The
+ * supervisor says when; an event on a cold log brings the next one forward. */
 
 #include "watcher.h"
 

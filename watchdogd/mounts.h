@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What is mounted where, from the kernel's own list: no mount is touched by asking, so that a dead NFS server or an
- * automounter that has nothing to do with Docker cannot hang us. */
+/* What is mounted where, from the kernel's own list: no mount is touched by asking, so that a dead NFS
+ * server or an automounter that has nothing to do with Docker cannot hang us. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -20,12 +20,13 @@ typedef struct Mounts {
         size_t n, capacity;
 } Mounts;
 
-/* path: "/proc/self/mountinfo". Lines that are no mounts are skipped. -ENOMEM, or why it cannot be opened. */
+/* path: "/proc/self/mountinfo". Lines that are no mounts are skipped. -ENOMEM, or why it cannot be
+ * opened. */
 int mounts_read(const char *path, Mounts *ret_mounts);
 void mounts_done(Mounts *mounts);
 
-/* The mount that a canonical path lies on: of those whose point is a prefix of it the longest one that has that
- * device, or the longest one where none has. NULL: no line at all fits. */
+/* The mount that a canonical path lies on: of those whose point is a prefix of it the longest one that
+ * has that device, or the longest one where none has. NULL: no line at all fits. */
 const Mount *mounts_find(const Mounts *mounts, const char *path, uint64_t device);
 
 /* Does path lie below folder (or is it)? Whole components, both canonical. */

@@ -7,7 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* The text of one file there, always terminated, cut at n_max - 1 bytes. Returns its length; negative errno. */
+/* The text of one file there, always terminated, cut at n_max - 1 bytes. Returns its length; negative
+ * errno. */
 ssize_t process_read(int process_fd, const char *name, char *buf, size_t n_max);
 
 /* When it was started: field 22 of stat. With the pid it names one life of a process. 0: it is gone. */

@@ -33,7 +33,8 @@ void report_log_gone(Watcher *w, uint32_t slot) {
         send_now(w, &w->message);
 }
 
-void report_notice(Watcher *w, NoticeKind kind, uint32_t slot, int error, uint64_t count, const char *detail) {
+void report_notice(Watcher *w, NoticeKind kind, uint32_t slot, int error, uint64_t count,
+                   const char *detail) {
         Notice *notice = &begin(w, OBSERVATION_NOTICE)->notice;
 
         notice->kind = kind;

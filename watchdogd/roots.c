@@ -20,7 +20,8 @@
 /* A container takes up to a tenth of a millisecond: a look that comes due in a scan waits a few of them. */
 #define BREATHE_EVERY 32
 
-/* ---- opening and losing -------------------------------------------------------------------------------------- */
+/* ---- opening and losing
+ * -------------------------------------------------------------------------------------- */
 
 static int open_containers(Watcher *w, uint32_t root, uint64_t *ret_inode) {
         char path[CONFIG_PATH_MAX + sizeof("/containers")];
@@ -85,7 +86,7 @@ static void watch(Watcher *w, uint32_t root) {
         r->rescan_usec = clock_monotonic_usec() + UNWATCHED_SCAN_USEC;
         if (!w->told_watch_limit)
                 report_notice(w, NOTICE_WATCH_LIMIT, UINT32_MAX, wd, w->watches.n,
-                              "no inotify watch for the containers folder: new containers are found every 30 s");
+                              "no inotify watch for the containers folder: it is looked at every 30 s");
         w->told_watch_limit = true;
 }
 
@@ -139,7 +140,8 @@ int roots_retry(Watcher *w) {
         return error;
 }
 
-/* ---- scanning ------------------------------------------------------------------------------------------------ */
+/* ---- scanning
+ * ------------------------------------------------------------------------------------------------ */
 
 /* Its own open description: reading it moves no position of the root's. */
 static int read_containers(Watcher *w, uint32_t root) {
@@ -224,7 +226,8 @@ uint64_t roots_next_scan(const Watcher *w) {
         return next;
 }
 
-/* ---- events -------------------------------------------------------------------------------------------------- */
+/* ---- events
+ * -------------------------------------------------------------------------------------------------- */
 
 void roots_handle_event(Watcher *w, uint32_t root, const struct inotify_event *event) {
         WatcherRoot *r = &w->roots[root];
@@ -248,5 +251,5 @@ void roots_handle_overflow(Watcher *w) {
         for (uint32_t root = 0; root < w->n_roots; root++)
                 w->roots[root].rescan = true;
         report_notice(w, NOTICE_QUEUE_OVERFLOW, UINT32_MAX, 0, n,
-                      "more happened in the containers' folders than was noted: everything is looked at again");
+                      "too much happened at once in the containers' folders: all are looked at again");
 }

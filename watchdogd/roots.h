@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The containers/ folders of the Docker data-roots: opened anew in each turn, so that they hold no mount busy and
- * what stands at the path now is what is looked at. A root that cannot be read is *lost*: said at every look, and
- * tried again at every look. One whose containers/ is simply not there has no containers: said once. */
+/* The containers/ folders of the Docker data-roots: opened anew in each turn, so that they hold no mount
+ * busy and what stands at the path now is what is looked at. A root that cannot be read is *lost*: said
+ * at every look, and tried again at every look. One whose containers/ is simply not there has no
+ * containers: said once. */
 
 #include "watcher.h"
 

@@ -12,12 +12,31 @@
 #include "marker.h"
 #include "sampler.h"
 
-/* Docker keeps max-file segments, a handful. Whoever can make more of them in a container's folder shall not make
- * us count for minutes. */
+/* Docker keeps max-file segments, a handful. Whoever can make more of them in a container's folder shall
+ * not make us count for minutes. */
 #define ENTRIES_MAX 16384
 
 /* Enough for 64 of Docker's longest lines (16 KiB in JSON). */
 #define TAIL_BYTES 65536
+
+/* Opening a log to measure it: not for differences that are no trim of ours, nor all the time. */
+#define HOLE_MIN_BYTES MIB(1)
+#define HOLE_GAP_USEC USEC_PER_SEC
+#define LINES_MIN_BYTES MIB(1)
+#define LINES_GAP_USEC (10 * USEC_PER_SEC)
+
+LogKind sampler_find_kind(LogDriver driver) {
+        switch (driver) {
+        case LOG_DRIVER_LOCAL:
+                return LOG_KIND_LOCAL;
+        case LOG_DRIVER_OTHER:
+                return LOG_KIND_CACHED;
+        case LOG_DRIVER_UNKNOWN:
+        case LOG_DRIVER_JSON_FILE:
+                break;
+        }
+        return LOG_KIND_JSON;
+}
 
 const char *sampler_log_name(LogKind kind, const char *id, char buf[static SAMPLER_NAME_MAX]) {
         switch (kind) {
@@ -122,4 +141,62 @@ uint32_t sampler_measure_lines(int fd, uint64_t size_bytes) {
         for (const char *at = first; at < last; n_lines++)
                 at = memchr(at + 1, '\n', (size_t) (last - at));
         return (uint32_t) ((size_t) (last - first) / n_lines);
+}
+
+/* ---- a log that is watched ---------------------------------------------------------------------------- */
+
+void sampler_name(const Watched *log, SamplerSubject *ret_subject) {
+        char buf[SAMPLER_NAME_MAX];
+
+        (void) watched_id_to_text(log->id, ret_subject->id);
+        (void) snprintf(ret_subject->text, sizeof(ret_subject->text), "the log of %.12s", ret_subject->id);
+        (void) snprintf(ret_subject->log_name, sizeof(ret_subject->log_name), "%s",
+                        sampler_log_name((LogKind) log->kind, ret_subject->id, buf));
+        (void) snprintf(ret_subject->path, sizeof(ret_subject->path), "%s/%s", ret_subject->id,
+                        ret_subject->log_name);
+}
+
+bool sampler_take_size(Watched *log, const struct stat *st) {
+        uint64_t allocated_bytes = sampler_allocated_bytes(st), size_bytes = (uint64_t) st->st_size;
+        bool changed = allocated_bytes != log->allocated_bytes || size_bytes != log->size_bytes;
+
+        log->allocated_bytes = allocated_bytes;
+        log->size_bytes = size_bytes;
+        if (log->line_size_bytes > size_bytes) /* cut since: measure from here on */
+                log->line_size_bytes = size_bytes;
+        return changed;
+}
+
+void sampler_measure(Watcher *w, Watched *log, int dir_fd, const char *path, bool force) {
+        uint64_t now = clock_monotonic_usec(), since = now - log->measured_usec;
+        uint64_t gap = log->size_bytes > log->allocated_bytes ? log->size_bytes - log->allocated_bytes : 0;
+        uint64_t moved = gap > log->gap_bytes ? gap - log->gap_bytes : log->gap_bytes - gap;
+        SamplerSubject subject;
+        bool hole, lines;
+        int fd;
+
+        if (gap <= HOLE_MIN_BYTES)
+                log->hole_bytes = log->gap_bytes = 0;
+        hole = gap > HOLE_MIN_BYTES && (force || (moved > HOLE_MIN_BYTES && since >= HOLE_GAP_USEC));
+        lines = log->size_bytes - log->line_size_bytes > LINES_MIN_BYTES &&
+                (hole || since >= LINES_GAP_USEC);
+        if (log->kind != LOG_KIND_JSON || log->odd || (!hole && !lines))
+                return;
+        sampler_name(log, &subject);
+        watcher_enter(w, "openat2", subject.text);
+        fd = beneath_open(dir_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+        if (fd < 0)
+                return;
+        watcher_enter(w, "pread", subject.text);
+        if (hole) {
+                log->hole_bytes = sampler_measure_hole(fd, log->size_bytes);
+                log->gap_bytes = gap;
+        }
+        if (lines) {
+                log->line_bytes = sampler_measure_lines(fd, log->size_bytes);
+                log->line_size_bytes = log->size_bytes;
+        }
+        log->measured_usec = now;
+        watcher_enter(w, "close", subject.text);
+        (void) close(fd);
 }

@@ -21,9 +21,10 @@
 #define FINDER_TIMEOUT_USEC (10 * USEC_PER_SEC)
 /* Two seconds for dockerd to answer, one for all around it. */
 #define VERSION_TIMEOUT_USEC (3 * USEC_PER_SEC)
-/* New data-roots, moved mounts: once a minute, more often while there is nothing to guard or a dockerd is missing. */
+/* New data-roots, moved mounts: once a minute; sooner, with growing pauses, while there is nothing to guard or a
+ * dockerd is missing, since a restarted one is back within seconds. */
 #define FIND_USEC USEC_PER_MINUTE
-#define FIND_SOON_USEC (5 * USEC_PER_SEC)
+#define FIND_SOON_USEC (2 * USEC_PER_SEC)
 #define FIND_AFTER_GONE_USEC (500 * USEC_PER_MSEC)
 /* A partition that the finder misses once may only have been busy; twice, it is gone. */
 #define MISSED_FINDS_MAX 2
@@ -63,7 +64,8 @@ struct Supervisor {
 
         Found found; /* the last answer of the finder: its notes are shown */
         bool found_once, ready, configured, stopping;
-        sd_event_source *find_timer, *ping_timer, *signals;
+        sd_event_source *find_timer, *ping_timer;
+        uint64_t find_pause_usec;
         uint64_t started_usec, longest_turn_usec, pinged_usec, status_usec;
         char status_line[256];
         int exit_status;
@@ -296,7 +298,8 @@ static void finder_on_done(const Message *answer, int error, void *userdata) {
         supervisor_check_ready(s);
         if (supervisor_n_partitions(s) == 0)
                 supervisor_ping(s);
-        timer_at(s->find_timer, clock_monotonic_usec() + (supervisor_misses_dockerd(s) ? FIND_SOON_USEC : FIND_USEC));
+        s->find_pause_usec = supervisor_misses_dockerd(s) ? MIN(2 * s->find_pause_usec, FIND_USEC) : FIND_USEC;
+        timer_at(s->find_timer, clock_monotonic_usec() + s->find_pause_usec);
 }
 
 static void supervisor_find(Supervisor *s) {
@@ -318,6 +321,7 @@ static void partition_on_dockerd_gone(Partition *p, uint32_t root, void *userdat
         Supervisor *s = userdata;
 
         partition_set_docker(p, root, 0, "");
+        s->find_pause_usec = FIND_SOON_USEC / 2;
         timer_at(s->find_timer, clock_monotonic_usec() + FIND_AFTER_GONE_USEC);
 }
 
@@ -516,6 +520,7 @@ int supervisor_run(const RoleContext *context, const Identity *identity, int lis
         s->options = context->options;
         s->identity = identity;
         s->started_usec = clock_monotonic_usec();
+        s->find_pause_usec = FIND_SOON_USEC / 2;
         s->world = (PartitionWorld){.config = &s->config, .plan = &s->plan,
                                     .on_dockerd_gone = partition_on_dockerd_gone, .on_turn = partition_on_turn,
                                     .userdata = s};

@@ -14,43 +14,22 @@
 #include "text.h"
 #include "tracker.h"
 
-/* A container that restarts in a loop commits its configuration many times a second: ten readings tell as much. */
+/* A container that restarts in a loop commits its configuration many times a second: ten readings tell as
+ * much. */
 #define REFRESH_GAP_USEC (100 * USEC_PER_MSEC)
 
-/* A folder is made before its config.v2.json: that long it may be missing without being odd. Docker takes a few
- * milliseconds, on a dying disk longer. */
+/* A folder is made before its config.v2.json: that long it may be missing without being odd. Docker takes
+ * a few milliseconds, on a dying disk longer. */
 #define GRACE_USEC USEC_PER_SEC
 
 /* Per turn of the loop: two milliseconds' worth, so that a look is never late by more. */
 #define REFRESH_BATCH 32
 
-/* Opening a log to measure it: not for differences that are no trim of ours, nor all the time. */
-#define HOLE_MIN_BYTES MIB(1)
-#define HOLE_GAP_USEC USEC_PER_SEC
-#define LINES_MIN_BYTES MIB(1)
-#define LINES_GAP_USEC (10 * USEC_PER_SEC)
-
 #define FOLDER_EVENTS (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE | IN_ONLYDIR)
 #define LOG_EVENTS (IN_MODIFY | IN_ONESHOT)
 
-typedef struct Subject {
-        char id[CONTAINER_ID_MAX];
-        char text[32];                           /* for the stage page */
-        char log_name[SAMPLER_NAME_MAX];         /* within the folder */
-        char path[CONTAINER_ID_MAX + SAMPLER_NAME_MAX]; /* within containers/ */
-} Subject;
-
-static void subject_fill(Subject *subject, const Watched *log) {
-        char buf[SAMPLER_NAME_MAX];
-
-        (void) watched_id_to_text(log->id, subject->id);
-        (void) snprintf(subject->text, sizeof(subject->text), "the log of %.12s", subject->id);
-        (void) snprintf(subject->log_name, sizeof(subject->log_name), "%s",
-                        sampler_log_name((LogKind) log->kind, subject->id, buf));
-        (void) snprintf(subject->path, sizeof(subject->path), "%s/%s", subject->id, subject->log_name);
-}
-
-/* ---- coming and going ---------------------------------------------------------------------------------------- */
+/* ---- coming and going
+ * ---------------------------------------------------------------------------------------- */
 
 uint32_t tracker_find(const Watcher *w, uint32_t root, const char *name) {
         uint8_t id[32];
@@ -96,7 +75,8 @@ void tracker_remove(Watcher *w, uint32_t slot) {
         watched_remove(&w->table, slot);
 }
 
-/* ---- watches ------------------------------------------------------------------------------------------------- */
+/* ---- watches
+ * ------------------------------------------------------------------------------------------------- */
 
 static void heat(Watcher *w, uint32_t slot) {
         Watched *log = watched_get(&w->table, slot);
@@ -112,8 +92,8 @@ static void give_up_watching(Watcher *w, uint32_t slot, int error) {
         watched_list_add(&w->table, WATCHED_UNWATCHED, slot);
         if (!w->told_watch_limit)
                 report_notice(w, NOTICE_WATCH_LIMIT, UINT32_MAX, error, w->watches.n,
-                              "no more inotify watches (fs.inotify.max_user_watches): the other logs are looked at "
-                              "in turns");
+                              "no more inotify watches (fs.inotify.max_user_watches): the other logs are "
+                              "looked at in turns");
         w->told_watch_limit = true;
 }
 
@@ -130,8 +110,8 @@ static void watch_folder(Watcher *w, uint32_t slot, int folder_fd) {
                 give_up_watching(w, slot, r);
 }
 
-/* Arms a log's watch, then looks at the size again: what was written before the watch was there shows. Returns
- * whether the log stays without a watch or has changed meanwhile. */
+/* Arms a log's watch, then looks at the size again: what was written before the watch was there shows.
+ * Returns whether the log stays without a watch or has changed meanwhile. */
 static bool arm(Watcher *w, uint32_t slot, int log_fd, struct stat *st) {
         Watched *log = watched_get(&w->table, slot);
         struct stat before = *st;
@@ -146,7 +126,8 @@ static bool arm(Watcher *w, uint32_t slot, int log_fd, struct stat *st) {
                 log->log_wd = r;
         }
         watched_list_remove(&w->table, WATCHED_UNWATCHED, slot);
-        return fstat(log_fd, st) == 0 && (st->st_size != before.st_size || st->st_blocks != before.st_blocks);
+        return fstat(log_fd, st) == 0 &&
+               (st->st_size != before.st_size || st->st_blocks != before.st_blocks);
 }
 
 static void disarm(Watcher *w, Watched *log) {
@@ -154,62 +135,19 @@ static void disarm(Watcher *w, Watched *log) {
         log->log_wd = 0;
 }
 
-/* ---- what the log looks like --------------------------------------------------------------------------------- */
-
-static bool take_size(Watched *log, const struct stat *st) {
-        uint64_t allocated_bytes = sampler_allocated_bytes(st), size_bytes = (uint64_t) st->st_size;
-        bool changed = allocated_bytes != log->allocated_bytes || size_bytes != log->size_bytes;
-
-        log->allocated_bytes = allocated_bytes;
-        log->size_bytes = size_bytes;
-        if (log->line_size_bytes > size_bytes) /* cut since: measure from here on */
-                log->line_size_bytes = size_bytes;
-        return changed;
-}
-
-/* Opens the log for a moment where a hole may have come or gone, or where it grows so fast that the length of its
- * lines is worth knowing. */
-static void measure(Watcher *w, Watched *log, int dir_fd, const char *path, const Subject *subject, bool force) {
-        uint64_t now = clock_monotonic_usec(), since = now - log->measured_usec;
-        uint64_t gap = log->size_bytes > log->allocated_bytes ? log->size_bytes - log->allocated_bytes : 0;
-        uint64_t moved = gap > log->gap_bytes ? gap - log->gap_bytes : log->gap_bytes - gap;
-        bool hole, lines;
-        int fd;
-
-        if (gap <= HOLE_MIN_BYTES)
-                log->hole_bytes = log->gap_bytes = 0;
-        hole = gap > HOLE_MIN_BYTES && (force || (moved > HOLE_MIN_BYTES && since >= HOLE_GAP_USEC));
-        lines = log->size_bytes - log->line_size_bytes > LINES_MIN_BYTES && (hole || since >= LINES_GAP_USEC);
-        if (log->kind != LOG_KIND_JSON || log->odd || (!hole && !lines))
-                return;
-        watcher_enter(w, "openat2", subject->text);
-        fd = beneath_open(dir_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-        if (fd < 0)
-                return;
-        watcher_enter(w, "pread", subject->text);
-        if (hole) {
-                log->hole_bytes = sampler_measure_hole(fd, log->size_bytes);
-                log->gap_bytes = gap;
-        }
-        if (lines) {
-                log->line_bytes = sampler_measure_lines(fd, log->size_bytes);
-                log->line_size_bytes = log->size_bytes;
-        }
-        log->measured_usec = now;
-        watcher_enter(w, "close", subject->text);
-        (void) close(fd);
-}
+/* ---- what the log looks like
+ * --------------------------------------------------------------------------------- */
 
 bool tracker_sample(Watcher *w, uint32_t slot) {
         Watched *log = watched_get(&w->table, slot);
         int dir_fd = roots_fd(w, log->root);
-        Subject subject;
+        SamplerSubject subject;
         struct stat st;
         bool changed;
 
         if (dir_fd < 0 || log->kind == LOG_KIND_NONE || log->odd)
                 return false;
-        subject_fill(&subject, log);
+        sampler_name(log, &subject);
         watcher_enter(w, "fstatat", subject.text);
         if (fstatat(dir_fd, subject.path, &st, AT_SYMLINK_NOFOLLOW) < 0) {
                 if (errno == ENOENT && log->inode != 0)
@@ -218,15 +156,16 @@ bool tracker_sample(Watcher *w, uint32_t slot) {
                 return false;
         }
         /* Rotated or replaced: the sizes would be another file's. */
-        if (st.st_ino != log->inode || st.st_dev != w->target.device || !S_ISREG(st.st_mode) || st.st_nlink > 1) {
+        if (st.st_ino != log->inode || st.st_dev != w->target.device || !S_ISREG(st.st_mode) ||
+            st.st_nlink > 1) {
                 tracker_mark(w, slot);
                 watcher_leave(w);
                 return false;
         }
-        changed = take_size(log, &st);
+        changed = sampler_take_size(log, &st);
         if (changed) {
                 log->changed_usec = clock_monotonic_usec();
-                measure(w, log, dir_fd, subject.path, &subject, false);
+                sampler_measure(w, log, dir_fd, subject.path, false);
         }
         watcher_leave(w);
         return changed;
@@ -236,38 +175,26 @@ void tracker_cool(Watcher *w, uint32_t slot) {
         Watched *log = watched_get(&w->table, slot);
         _cleanup_close_ int fd = -EBADF;
         int dir_fd = roots_fd(w, log->root);
-        Subject subject;
+        SamplerSubject subject;
         struct stat st;
 
         if (dir_fd < 0)
                 return;
-        subject_fill(&subject, log);
+        sampler_name(log, &subject);
         watcher_enter(w, "inotify_add_watch", subject.text);
         fd = beneath_open(dir_fd, subject.path, O_PATH);
         if (fd < 0 || fstat(fd, &st) < 0 || st.st_ino != log->inode) {
                 watched_list_remove(&w->table, WATCHED_HOT, slot);
                 tracker_mark(w, slot);
-        } else if (arm(w, slot, fd, &st) || take_size(log, &st))
-                log->unchanged_looks = 0; /* stays on the list it is on by now; an armed watch does no harm there */
+        } else if (arm(w, slot, fd, &st) || sampler_take_size(log, &st))
+                log->unchanged_looks = 0; /* stays on the list it is on; an armed watch does no harm there */
         else
                 watched_list_remove(&w->table, WATCHED_HOT, slot);
         watcher_leave(w);
 }
 
-/* ---- reading it all again ------------------------------------------------------------------------------------ */
-
-static LogKind kind_of(LogDriver driver) {
-        switch (driver) {
-        case LOG_DRIVER_LOCAL:
-                return LOG_KIND_LOCAL;
-        case LOG_DRIVER_OTHER:
-                return LOG_KIND_CACHED;
-        case LOG_DRIVER_UNKNOWN:
-        case LOG_DRIVER_JSON_FILE:
-                break;
-        }
-        return LOG_KIND_JSON;
-}
+/* ---- reading it all again
+ * ------------------------------------------------------------------------------------ */
 
 static void forget_file(Watcher *w, uint32_t slot) {
         Watched *log = watched_get(&w->table, slot);
@@ -291,7 +218,7 @@ static void take_file(Watcher *w, uint32_t slot, const struct stat *st) {
 }
 
 /* Returns why it is odd, or NULL. */
-static const char *examine_file(Watcher *w, uint32_t slot, int folder_fd, const Subject *subject) {
+static const char *examine_file(Watcher *w, uint32_t slot, int folder_fd, const SamplerSubject *subject) {
         Watched *log = watched_get(&w->table, slot);
         _cleanup_close_ int fd = -EBADF;
         struct stat st;
@@ -318,8 +245,8 @@ static const char *examine_file(Watcher *w, uint32_t slot, int folder_fd, const 
         watcher_enter(w, "inotify_add_watch", subject->text);
         if (!watched_is_listed(log, WATCHED_HOT) && arm(w, slot, fd, &st) && log->log_wd > 0)
                 heat(w, slot);
-        (void) take_size(log, &st);
-        measure(w, log, folder_fd, subject->log_name, subject, true);
+        (void) sampler_take_size(log, &st);
+        sampler_measure(w, log, folder_fd, subject->log_name, true);
         return NULL;
 }
 
@@ -332,7 +259,7 @@ static void count_segments(Watched *log, int folder_fd, const char *id) {
 }
 
 /* No config.v2.json: not yet, or no longer. Returns whether to go on and guard the log by its id alone. */
-static bool go_on_without_catalog(Watcher *w, uint32_t slot, int folder_fd, const Subject *subject) {
+static bool go_on_without_catalog(Watcher *w, uint32_t slot, int folder_fd, const SamplerSubject *subject) {
         Watched *log = watched_get(&w->table, slot);
         uint64_t now = clock_monotonic_usec();
         struct stat st;
@@ -350,7 +277,7 @@ static bool go_on_without_catalog(Watcher *w, uint32_t slot, int folder_fd, cons
         return fstatat(folder_fd, subject->log_name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-static int open_folder(Watcher *w, uint32_t slot, const Subject *subject) {
+static int open_folder(Watcher *w, uint32_t slot, const SamplerSubject *subject) {
         Watched *log = watched_get(&w->table, slot);
         int dir_fd = roots_fd(w, log->root), fd;
 
@@ -370,17 +297,18 @@ void tracker_refresh(Watcher *w, uint32_t slot) {
         char detail[CATALOG_DETAIL_MAX] = "";
         _cleanup_close_ int folder_fd = -EBADF;
         Introduction intro = {.slot = slot};
-        Subject subject;
+        SamplerSubject subject;
 
         watched_list_remove(&w->table, WATCHED_DIRTY, slot);
-        subject_fill(&subject, log);
+        sampler_name(log, &subject);
         folder_fd = open_folder(w, slot, &subject);
         if (folder_fd >= 0) {
                 watcher_enter(w, "inotify_add_watch", subject.text);
                 watch_folder(w, slot, folder_fd);
                 watcher_enter(w, "read", subject.text);
-                intro.catalog_result = catalog_read(&w->catalog, folder_fd, subject.id, &intro.info.container, detail);
                 intro.catalog_detail = detail;
+                intro.catalog_result =
+                        catalog_read(&w->catalog, folder_fd, subject.id, &intro.info.container, detail);
                 if (intro.catalog_result == CATALOG_E_ABSENT) {
                         if (!go_on_without_catalog(w, slot, folder_fd, &subject))
                                 goto leave;
@@ -389,8 +317,8 @@ void tracker_refresh(Watcher *w, uint32_t slot) {
                         catalog_fill_unknown(subject.id, &intro.info.container);
                 log->refreshed_usec = clock_monotonic_usec();
                 log->in_grace = false;
-                log->kind = (uint8_t) kind_of(intro.info.container.driver);
-                subject_fill(&subject, log);
+                log->kind = (uint8_t) sampler_find_kind(intro.info.container.driver);
+                sampler_name(log, &subject);
                 intro.oddity = examine_file(w, slot, folder_fd, &subject);
                 watcher_enter(w, "readdir", subject.text);
                 count_segments(log, folder_fd, subject.id);
@@ -431,16 +359,19 @@ void tracker_refresh_due(Watcher *w) {
 uint64_t tracker_next_due(const Watcher *w) {
         uint64_t next = 0;
 
-        for (uint32_t i = 0; i < w->table.n_listed[WATCHED_DIRTY]; i++)
-                next = watcher_earlier(next, watched_get(&w->table, w->table.lists[WATCHED_DIRTY][i])->due_usec);
+        for (uint32_t i = 0; i < w->table.n_listed[WATCHED_DIRTY]; i++) {
+                const Watched *log = watched_get(&w->table, w->table.lists[WATCHED_DIRTY][i]);
+                next = watcher_earlier(next, log->due_usec);
+        }
         return next;
 }
 
-/* ---- events -------------------------------------------------------------------------------------------------- */
+/* ---- events
+ * -------------------------------------------------------------------------------------------------- */
 
 void tracker_handle_folder_event(Watcher *w, uint32_t slot, const struct inotify_event *event) {
         Watched *log = watched_get(&w->table, slot);
-        Subject subject;
+        SamplerSubject subject;
 
         if (!log || log->folder_wd != event->wd)
                 return;
@@ -452,8 +383,9 @@ void tracker_handle_folder_event(Watcher *w, uint32_t slot, const struct inotify
         }
         if (event->len == 0)
                 return;
-        subject_fill(&subject, log);
-        /* The commit: Docker writes to a temporary file and renames it. Tools that write in place close it. */
+        sampler_name(log, &subject);
+        /* The commit: Docker writes to a temporary file and renames it. Tools that write in place close
+         * it. */
         if (streq(event->name, "config.v2.json") && event->mask & (IN_MOVED_TO | IN_CLOSE_WRITE))
                 tracker_mark(w, slot);
         else if (strncmp(event->name, subject.log_name, strcspn(subject.log_name, "/")) == 0)

@@ -3,14 +3,15 @@
 
 /* One container's log: introduced to the supervisor, kept up to date, sampled, forgotten.
  *
- * A log is *cold* while nothing writes to it: a one-shot watch lies on it, and nobody looks. When the watch fires it
- * is *hot*: sampled at every look, without a watch, so that what is written costs nothing however much it is. Once
- * it has been still for a while it gets a new watch, is sampled once more (what was written in between shows there)
- * and is cold again. */
+ * A log is *cold* while nothing writes to it: a one-shot watch lies on it, and nobody looks. When the
+ * watch fires it is *hot*: sampled at every look, without a watch, so that what is written costs nothing
+ * however much it is. Once it has been still for a while it gets a new watch, is sampled once more (what
+ * was written in between shows there) and is cold again. */
 
 #include "watcher.h"
 
-/* A folder of that name is there. Names that are no container's are ignored. Returns the slot or WATCHED_NONE. */
+/* A folder of that name is there. Names that are no container's are ignored. Returns the slot or
+ * WATCHED_NONE. */
 uint32_t tracker_add(Watcher *w, uint32_t root, const char *name);
 void tracker_remove(Watcher *w, uint32_t slot);
 uint32_t tracker_find(const Watcher *w, uint32_t root, const char *name);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Asks one dockerd for its version, over its own socket, once: a short-lived process, because that socket may accept
- * and never answer. It sends this one request and nothing else ever. */
+/* Asks one dockerd for its version, over its own socket, once: a short-lived process, because that socket
+ * may accept and never answer. It sends this one request and nothing else ever. */
 
 #include <poll.h>
 #include <stdio.h>
@@ -14,7 +14,8 @@
 #include "message.h"
 #include "role.h"
 
-/* For all of it: who is slower than that is a dockerd in trouble, and the safe methods are taken until it is out. */
+/* For all of it: who is slower than that is a dockerd in trouble, and the safe methods are taken until it
+ * is out. */
 #define DEADLINE_USEC (2 * USEC_PER_SEC)
 
 static const char request[] = "GET /version HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n";
@@ -136,7 +137,8 @@ int version_run(const RoleContext *context) {
             message->type != MESSAGE_TARGET)
                 return EXIT_FAILURE;
         *target = message->target;
-        if (message_receive(context->channel_fd, message, false) < 0 || message->type != MESSAGE_DOCKERD_GONE ||
+        if (message_receive(context->channel_fd, message, false) < 0 ||
+            message->type != MESSAGE_DOCKERD_GONE ||
             message->gone.root >= MIN(target->n_roots, (uint32_t) PARTITION_ROOTS_MAX))
                 return EXIT_FAILURE;
         root = message->gone.root;

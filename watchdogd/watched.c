@@ -91,7 +91,8 @@ static int grow_index(WatchedTable *table, uint32_t capacity) {
         free(table->index);
         table->index = index;
         table->index_capacity = capacity;
-        for (uint32_t slot = watched_next(table, 0); slot != WATCHED_NONE; slot = watched_next(table, slot + 1))
+        for (uint32_t slot = watched_next(table, 0); slot != WATCHED_NONE;
+             slot = watched_next(table, slot + 1))
                 table->index[index_place(table, table->items[slot].root, table->items[slot].id)] = slot + 1;
         return 0;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The watcher's memory of the logs it watches: one small record a container (names and labels stay on disk and are
- * read again when they are to be told), found by slot or by id, and three lists that logs come and go on. */
+/* The watcher's memory of the logs it watches: one small record a container (names and labels stay on
+ * disk and are read again when they are to be told), found by slot or by id, and three lists that logs
+ * come and go on. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,7 +26,7 @@ typedef enum LogKind {
         LOG_KIND_NONE,
         LOG_KIND_JSON,   /* <id>-json.log */
         LOG_KIND_LOCAL,  /* local-logs/container.log */
-        LOG_KIND_CACHED, /* container-cached.log: what a driver that cannot be read back keeps for `docker logs` */
+        LOG_KIND_CACHED, /* container-cached.log: kept for `docker logs` by drivers that cannot be read back */
 } LogKind;
 
 typedef struct Watched {
@@ -85,7 +86,8 @@ uint32_t watched_find(const WatchedTable *table, uint32_t root, const uint8_t id
 uint32_t watched_next(const WatchedTable *table, uint32_t slot);
 
 void watched_list_add(WatchedTable *table, WatchedList list, uint32_t slot);
-void watched_list_remove(WatchedTable *table, WatchedList list, uint32_t slot); /* the last one takes its place */
+/* The last one on the list takes its place. */
+void watched_list_remove(WatchedTable *table, WatchedList list, uint32_t slot);
 static inline bool watched_is_listed(const Watched *watched, WatchedList list) {
         return watched->position[list] != WATCHED_NONE;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The watcher: a process that only reads. It tells the supervisor how much room the partition has and what becomes of
- * each container's log, and ends when the supervisor closes the channel. Nothing waits for it: any call in here may
- * hang on a sick disk, and the stage page says in which. */
+/* The watcher: a process that only reads. It tells the supervisor how much room the partition has and
+ * what becomes of each container's log, and ends when the supervisor closes the channel. Nothing waits
+ * for it: any call in here may hang on a sick disk, and the stage page says in which. */
 
 #include <errno.h>
 #include <poll.h>
@@ -15,14 +15,16 @@
 #include "tracker.h"
 #include "watcher.h"
 
-/* ---- orders -------------------------------------------------------------------------------------------------- */
+/* ---- orders
+ * -------------------------------------------------------------------------------------------------- */
 
 /* The same roots as before, perhaps with another dockerd; a root whose path differs is another root. */
 static void take_target(Watcher *w, const PartitionTarget *target) {
         bool fresh = !w->has_target || w->target.device != target->device;
 
         for (uint32_t i = 0; i < w->n_roots; i++)
-                if (fresh || i >= target->n_roots || !streq(w->roots[i].docker.path, target->roots[i].path)) {
+                if (fresh || i >= target->n_roots ||
+                    !streq(w->roots[i].docker.path, target->roots[i].path)) {
                         roots_drop(w, i);
                         w->roots[i] = (WatcherRoot){.fd = -EBADF, .pidfd = -EBADF};
                 }
@@ -65,7 +67,8 @@ void watcher_breathe(Watcher *w) {
         (void) looks_run_due(w);
 }
 
-/* ---- events -------------------------------------------------------------------------------------------------- */
+/* ---- events
+ * -------------------------------------------------------------------------------------------------- */
 
 static void handle_event(const struct inotify_event *event, const WatchOwner *owner, void *userdata) {
         Watcher *w = userdata;
@@ -80,7 +83,8 @@ static void handle_event(const struct inotify_event *event, const WatchOwner *ow
                 tracker_handle_log_event(w, owner->number, event);
 }
 
-/* ---- the loop ------------------------------------------------------------------------------------------------ */
+/* ---- the loop
+ * ------------------------------------------------------------------------------------------------ */
 
 static uint64_t next_wake(const Watcher *w) {
         uint64_t next = watcher_earlier(looks_next(w), tracker_next_due(w));
@@ -99,8 +103,8 @@ static int wait_for_work(Watcher *w, struct pollfd *fds, nfds_t n) {
         return 0;
 }
 
-/* Looks come first: they are what the forecast hangs on. Each of the others does a bounded amount of work, but for
- * a scan, which breathes. */
+/* Looks come first: they are what the forecast hangs on. Each of the others does a bounded amount of
+ * work, but for a scan, which breathes. */
 static void turn(Watcher *w) {
         (void) looks_run_due(w);
         if (w->has_next_target) {

@@ -10,8 +10,8 @@
  *      looks.c     a look: the partition, and the logs that are due
  *      report.c    what is sent to the supervisor
  *
- * Between two turns of the loop no file or folder of the partition is open: a removed log gives its blocks back, and
- * the partition can be unmounted. */
+ * Between two turns of the loop no file or folder of the partition is open: a removed log gives its
+ * blocks back, and the partition can be unmounted. */
 
 #include <stdbool.h>
 
@@ -65,7 +65,7 @@ typedef struct Watcher {
         uint32_t round_slot;      /* the slow round over all logs */
         uint64_t round_usec;      /* until when its pace is settled */
 
-        uint64_t writers_usec; /* when to look through dockerd's descriptors; 0: nobody is waiting for that */
+        uint64_t writers_usec; /* when to look through dockerd's descriptors; 0: nobody waits for that */
         uint64_t writers_searched_usec;
 
         Message message; /* of the moment: received, or being sent */

@@ -12,8 +12,8 @@
 #define KIND_SHIFT 30 /* the slots of an engine need 18 bits */
 #define NUMBER_MASK ((UINT32_C(1) << KIND_SHIFT) - 1)
 
-/* At least one event with the longest name must fit; 16 KiB take 400 to 1,000 of ours, which bounds the work done
- * between two looks at the clock. */
+/* At least one event with the longest name must fit; 16 KiB take 400 to 1,000 of ours, which bounds the
+ * work done between two looks at the clock. */
 #define EVENTS_BUFFER_BYTES 16384
 
 int watches_init(Watches *watches) {

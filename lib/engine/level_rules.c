@@ -137,7 +137,9 @@ static Level by_inodes(const LevelInput *in, bool stay) {
                 return LEVEL_EMERGENCY;
         for (Level l = LEVEL_EMERGENCY; l > LEVEL_OK; l--) {
                 double share = in->config->levels[l].free_permyriad / 10000.0 * (stay ? 1.1 : 1);
-                if ((double) s->avail_inodes < share * (double) s->total_inodes)
+                /* An amount of bytes alone says nothing of inodes. */
+                if (in->config->levels[l].free_permyriad != CONFIG_PERMYRIAD_ANY &&
+                                (double) s->avail_inodes < share * (double) s->total_inodes)
                         return l;
         }
         return LEVEL_OK;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Finding what to guard: on trees and with dockerds of our own. The dockerds are copies of this test, under that
- * name; the /proc they are found in is the real one. */
+/* Finding what to guard: on trees and with dockerds of our own. The dockerds are copies of this test,
+ * under that name; the /proc they are found in is the real one. */
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -118,7 +118,8 @@ static const char *below(const char *base, const char *name) {
         return text;
 }
 
-/* ---- what dockerd was told ----------------------------------------------------------------------------------- */
+/* ---- what dockerd was told
+ * ----------------------------------------------------------------------------------- */
 
 static void command_lines_are_understood(void **state) {
         static const struct {
@@ -126,9 +127,9 @@ static void command_lines_are_understood(void **state) {
                 const char *data_root, *config_file, *socket;
         } cases[] = {
                 {"dockerd", "", "", ""},
-                {"dockerd -H fd:// --containerd=/run/containerd/containerd.sock", "", "", "/run/docker.sock"},
+                {"dockerd -H fd:// --containerd=/run/containerd.sock", "", "", "/run/docker.sock"},
                 {"dockerd --data-root /srv/d", "/srv/d", "", ""},
-                {"dockerd --data-root=/srv/d -H tcp://0.0.0.0:1 -H unix:///x.sock -H unix:///y.sock", "/srv/d", "", "/x.sock"},
+                {"dockerd --data-root=/srv/d -H tcp://0:1 -H unix:///x -H unix:///y", "/srv/d", "", "/x"},
                 {"dockerd -g /srv/d --config-file /etc/d.json", "/srv/d", "/etc/d.json", ""},
                 {"dockerd -g/srv/d --host=unix:///a", "/srv/d", "", "/a"},
                 {"dockerd --graph=/srv/d", "/srv/d", "", ""},
@@ -179,7 +180,8 @@ static void daemon_json_is_understood(void **state) {
         }
 }
 
-/* ---- roots --------------------------------------------------------------------------------------------------- */
+/* ---- roots
+ * --------------------------------------------------------------------------------------------------- */
 
 static void configured_roots_are_canonical_and_need_no_trust(void **state) {
         FinderPlaces places = places_in(scratch, NULL);
@@ -242,8 +244,8 @@ static void the_usual_place_is_found_without_a_dockerd(void **state) {
         (void) state;
         if (!trusted[0])
                 skip();
-        shell("mkdir -p %s/docker/containers %s/docker/volumes %s/docker/overlay2 %s/elsewhere/containers", trusted, trusted,
-              trusted, trusted);
+        shell("cd %s && mkdir -p docker/containers docker/volumes docker/overlay2 elsewhere/containers",
+              trusted);
         assert_int_equal(finder_find(&places, &config, &found), 0);
         assert_non_null(find_root(below(trusted, "docker")));
         assert_null(find_root(below(trusted, "elsewhere")));
@@ -271,8 +273,9 @@ static void remapped_roots_are_roots_of_their_own(void **state) {
         (void) state;
         if (!trusted[0])
                 skip();
-        shell("cd %s && mkdir -p docker/100000.100000/containers docker/7.7/containers docker/12.x/containers "
-              "docker/5.5 && chown -R 100000 docker/100000.100000 && chown 8 docker/7.7", trusted);
+        shell("cd %s && mkdir -p docker/100000.100000/containers docker/7.7/containers docker/5.5 "
+              "docker/12.x/containers && chown -R 100000 docker/100000.100000 && chown 8 docker/7.7",
+              trusted);
         assert_int_equal(finder_find(&places, &config, &found), 0);
         assert_non_null(find_root(below(trusted, "docker/100000.100000")));
         assert_int_equal(find_root(below(trusted, "docker/100000.100000"))->owner_uid, 100000);
@@ -308,7 +311,8 @@ static void watched_paths_make_partitions_without_roots(void **state) {
         assert_true(has_note("WatchPath=/nowhere"));
 }
 
-/* ---- dockerds ------------------------------------------------------------------------------------------------ */
+/* ---- dockerds
+ * ------------------------------------------------------------------------------------------------ */
 
 /* Runs this test as "dockerd" (see main()), and waits until it is up. */
 static pid_t start_dockerd(const char *binary, const char *data_root, const char *how) {
@@ -325,7 +329,8 @@ static pid_t start_dockerd(const char *binary, const char *data_root, const char
                 char number[16];
                 (void) snprintf(number, sizeof(number), "%d", ready[1]);
                 (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
-                (void) execl(binary, "dockerd", option, "-H", "unix:///run/of-the-test.sock", how, number, (char *) NULL);
+                (void) execl(binary, "dockerd", option, "-H", "unix:///run/of-the-test.sock", how, number,
+                             (char *) NULL);
                 _exit(1);
         }
         (void) close(ready[1]);

@@ -81,6 +81,12 @@ static void inodes_count_like_bytes_and_a_filesystem_without_them_has_none(void 
         assert_int_equal(at(&x, 1), LEVEL_CRITICAL);
         assert_int_equal(x.rules.reason, REASON_INODES);
         set_up(&x);
+        x.space.avail_inodes = 90000;
+        for (Level l = LEVEL_NOTICE; l < _LEVEL_MAX; l++) { /* NoticeFree=1M alone */
+                x.config.levels[l].free_permyriad = CONFIG_PERMYRIAD_ANY;
+                x.config.levels[l].free_bytes = MIB(1);
+        }
+        assert_int_equal(at(&x, 1), LEVEL_OK);
         x.space.total_inodes = x.space.avail_inodes = 0;
         assert_int_equal(at(&x, 1), LEVEL_OK);
 }

@@ -43,7 +43,7 @@ static void the_longest_prefix_with_the_device_wins(void **state) {
                 {"/odd\\name\n/x", 8, "/odd\\name\n"},
         };
         Mounts mounts = read_text("21 1 8:1 / / rw shared:1 - ext4 /dev/sda1 rw\n"
-                                  "22 21 8:2 / /var/lib/docker rw,noatime shared:2 master:3 - xfs /dev/sdb rw\n"
+                                  "22 21 8:2 / /var/lib/docker rw,noatime shared:2 - xfs /dev/b rw\n"
                                   "23 22 8:3 / /var/lib/docker/volumes/a\\040b rw - ext4 /dev/sdc rw\n"
                                   "24 21 8:4 / /mnt/over/deep rw - ext4 /dev/sdd rw\n"
                                   "25 21 8:5 / /mnt/over rw - ext4 /dev/sde rw\n"
@@ -51,7 +51,8 @@ static void the_longest_prefix_with_the_device_wins(void **state) {
                                   "27 26 8:7 / /twice rw - btrfs /dev/sdg rw\n"
                                   "28 21 0:40 / /sub rw - btrfs /dev/sdh rw\n"
                                   "29 21 8:8 / /odd\\134name\\012 rw - ext4 /dev/sdi rw\n"
-                                  "garbage\n\n30 21 x:y / /bad rw - ext4 a b\n31 21 8:9 / relative rw - ext4 a b\n"
+                                  "garbage\n\n30 21 x:y / /bad rw - ext4 a b\n"
+                                  "31 21 8:9 / relative rw - ext4 a b\n"
                                   "32 21 8:9 / /cut");
 
         (void) state;

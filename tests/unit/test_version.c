@@ -49,7 +49,8 @@ static pid_t serve(const char *path, const char *answer, size_t step) {
                 char request[512] = "";
                 ssize_t n;
 
-                if (bind(listener, (struct sockaddr *) &address, sizeof(address)) < 0 || listen(listener, 1) < 0)
+                if (bind(listener, (struct sockaddr *) &address, sizeof(address)) < 0 ||
+                    listen(listener, 1) < 0)
                         _exit(3);
                 (void) !write(ready[1], "r", 1);
                 fd = accept(listener, NULL, NULL);
@@ -69,6 +70,7 @@ static pid_t serve(const char *path, const char *answer, size_t step) {
 
 static void ask(const char *path, int32_t dockerd_pid, Message *ret_message) {
         static Message message;
+        DockerRoot *root = &message.target.roots[1];
         int pair[2], status;
         pid_t pid;
 
@@ -83,8 +85,8 @@ static void ask(const char *path, int32_t dockerd_pid, Message *ret_message) {
         memset(&message, 0, sizeof(message));
         message.type = MESSAGE_TARGET;
         message.target.n_roots = 2;
-        message.target.roots[1].dockerd_pid = dockerd_pid;
-        (void) snprintf(message.target.roots[1].api_socket, sizeof(message.target.roots[1].api_socket), "%s", path);
+        root->dockerd_pid = dockerd_pid;
+        (void) snprintf(root->api_socket, sizeof(root->api_socket), "%s", path);
         assert_int_equal(message_send(pair[0], &message, false), 0);
         memset(&message, 0, sizeof(message));
         message.type = MESSAGE_DOCKERD_GONE;

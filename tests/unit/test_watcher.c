@@ -60,7 +60,8 @@ static void a_new_container_is_introduced_and_a_removed_one_is_gone(void **state
         rig_container_with_log(&rig, 7, "late");
         rig_wait_known(&rig, 7);
         slot = rig_slot(&rig, 7);
-        rig_wait_until(&rig, streq(rig.logs[slot].info.container.name, "late") && rig.logs[slot].info.inode != 0);
+        rig_wait_until(&rig, streq(rig.logs[slot].info.container.name, "late"));
+        rig_wait_until(&rig, rig.logs[slot].info.inode != 0);
         assert_int_equal(slot, 0);
         rig_commit(&rig, 7, "renamed", false);
         rig_wait_until(&rig, streq(rig.logs[slot].info.container.name, "renamed"));
@@ -105,8 +106,8 @@ static void a_rotation_is_a_new_file_and_one_segment_more(void **state) {
         rig_start(&rig);
         rig_wait_known(&rig, 1);
         inode = rig.logs[0].info.inode;
-        rig_shell("cd %s && L=%s-json.log && mv $L $L.1 && echo new > $L && echo packed > $L.2.gz && echo x > $L.tmp",
-                  rig_path(&rig, 1, ""), rig_id(1));
+        rig_shell("cd %s && L=%s-json.log && mv $L $L.1 && echo new > $L && echo packed > $L.2.gz && "
+                  "echo x > $L.tmp", rig_path(&rig, 1, ""), rig_id(1));
         rig_wait_until(&rig, rig.logs[0].info.inode != inode && rig.logs[0].sample.n_segments == 2);
         assert_int_equal(rig.logs[0].sample.size_bytes, 4);
         assert_true(rig.logs[0].sample.segments_bytes > 0);
@@ -115,7 +116,8 @@ static void a_rotation_is_a_new_file_and_one_segment_more(void **state) {
         (void) rig_stop(&rig);
 }
 
-/* ---- cost ---------------------------------------------------------------------------------------------------- */
+/* ---- cost
+ * ---------------------------------------------------------------------------------------------------- */
 
 static unsigned long switches(pid_t pid) {
         char path[64], text[4096];
@@ -126,12 +128,13 @@ static unsigned long switches(pid_t pid) {
         fd = open(path, O_PATH | O_CLOEXEC);
         assert_true(process_read(fd, "status", text, sizeof(text)) > 0);
         (void) close(fd);
-        assert_int_equal(sscanf(strstr(text, "\nvoluntary_ctxt_switches:"), "\nvoluntary_ctxt_switches: %lu", &n), 1);
+        assert_int_equal(
+                sscanf(strstr(text, "\nvoluntary_ctxt_switches:"), "\nvoluntary_ctxt_switches: %lu", &n), 1);
         return n;
 }
 
-/* How often the watcher wakes up and speaks while so many lines are written to four logs in turns, and two looks are
- * ordered. */
+/* How often the watcher wakes up and speaks while so many lines are written to four logs in turns, and
+ * two looks are ordered. */
 static void count_cost(Rig *rig, unsigned n_writes, unsigned long *ret_wakes, uint32_t *ret_messages) {
         unsigned long wakes_before;
         uint32_t messages_before;
@@ -168,7 +171,8 @@ static void the_cost_does_not_grow_with_what_is_written(void **state) {
                 rig_wait_known(&rig, i);
         count_cost(&rig, 1000, &few_wakes, &few);
         count_cost(&rig, 100000, &many_wakes, &many);
-        print_message("1,000 writes: %lu wake-ups, %u messages; 100,000: %lu and %u\n", few_wakes, few, many_wakes, many);
+        print_message("1,000 writes: %lu wake-ups, %u messages; 100,000: %lu and %u\n", few_wakes, few,
+                      many_wakes, many);
         assert_in_range(many, 0, few + 8);
         assert_in_range(many_wakes, 0, few_wakes + 16);
         (void) rig_stop(&rig);
@@ -178,7 +182,8 @@ static unsigned count_watches(pid_t pid) {
         char command[200], line[64] = "";
         FILE *f;
 
-        (void) snprintf(command, sizeof(command), "cat /proc/%d/fdinfo/* 2>/dev/null | grep -c ^inotify", pid);
+        (void) snprintf(command, sizeof(command), "cat /proc/%d/fdinfo/* 2>/dev/null | grep -c ^inotify",
+                        pid);
         f = popen(command, "re");
         assert_non_null(f);
         assert_non_null(fgets(line, sizeof(line), f));
@@ -229,7 +234,8 @@ static void between_turns_nothing_on_the_partition_is_open(void **state) {
         (void) rig_stop(&rig);
 }
 
-/* ---- trouble ------------------------------------------------------------------------------------------------- */
+/* ---- trouble
+ * ------------------------------------------------------------------------------------------------- */
 
 static void lost_events_lead_to_a_notice_and_a_full_scan(void **state) {
         unsigned n_events = 16384;
@@ -252,7 +258,8 @@ static void lost_events_lead_to_a_notice_and_a_full_scan(void **state) {
         (void) kill(rig.pid, SIGSTOP);
         /* Two files in turns: an event merges only with the last one in the queue. */
         for (unsigned i = 0; i <= n_events; i++) {
-                int fd = open(rig_path(&rig, 2, i % 2 ? "one" : "two"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+                const char *path = rig_path(&rig, 2, i % 2 ? "one" : "two");
+                int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
                 assert_true(fd >= 0);
                 (void) close(fd);
         }
@@ -281,7 +288,8 @@ static void a_containers_folder_that_goes_is_said_and_found_again(void **state) 
         assert_int_equal(rig.lost_error, -ENOENT);
         rig_wait_until(&rig, rig.n_gone == 1);
         rig_look(&rig);
-        assert_int_equal(rig.n_lost, 1); /* from here on there is simply no container, and the space is seen */
+        /* from here on there is simply no container, and the space is seen */
+        assert_int_equal(rig.n_lost, 1);
         assert_int_equal(rig.n_partitions, 1);
         rig_shell("mv %s/elsewhere %s/containers", rig.root, rig.root);
         rig_look(&rig);
@@ -335,9 +343,11 @@ static void a_partition_can_be_unmounted_under_it(void **state) {
         (void) rig_stop(&rig);
 }
 
-/* ---- the writer ---------------------------------------------------------------------------------------------- */
+/* ---- the writer
+ * ---------------------------------------------------------------------------------------------- */
 
-/* A stand-in for dockerd: a process that holds the log open, at first with O_APPEND, after SIGUSR1 a new one without. */
+/* A stand-in for dockerd: a process that holds the log open, at first with O_APPEND, after SIGUSR1 a new
+ * one without. */
 static pid_t start_writer(const char *path) {
         int ready[2];
         char byte;

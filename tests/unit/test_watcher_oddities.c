@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What an attacker, a dying disk or another tool may leave in a container's folder: each is at most one notice, and the
- * other containers are told as if nothing were. */
+/* What an attacker, a dying disk or another tool may leave in a container's folder: each is at most one
+ * notice, and the other containers are told as if nothing were. */
 
 #include "watcher_rig.h"
 #include "marker.h"
@@ -14,8 +14,8 @@ static void check_odd(const char *command, const char *expected) {
         rig_container(&rig, 1, "odd", "json-file");
         rig_container_with_log(&rig, 2, "sane");
         rig_write(rig_path(&rig, 2, "target"), "secret\n");
-        rig_shell("cd %s && L=%s-json.log T=%s && %s", rig_path(&rig, 1, ""), rig_id(1), rig_path(&rig, 2, "target"),
-                  command);
+        rig_shell("cd %s && L=%s-json.log T=%s && %s", rig_path(&rig, 1, ""), rig_id(1),
+                  rig_path(&rig, 2, "target"), command);
         rig_start(&rig);
         rig_wait_known(&rig, 1);
         rig_wait_known(&rig, 2);
@@ -71,7 +71,8 @@ static void a_catalog_that_cannot_be_read_leaves_the_id(void **state) {
                 rig_new(&rig);
                 rig_container_with_log(&rig, 1, "bad");
                 rig_container_with_log(&rig, 2, "good");
-                rig_shell("cd %s && C=config.v2.json && rm $C && %s", rig_path(&rig, 1, ""), cases[i].command);
+                rig_shell("cd %s && C=config.v2.json && rm $C && %s", rig_path(&rig, 1, ""),
+                          cases[i].command);
                 rig_start(&rig);
                 rig_wait_known(&rig, 1);
                 rig_wait_known(&rig, 2);

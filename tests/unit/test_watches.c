@@ -25,7 +25,8 @@ static int setup(void **state) {
         return 0;
 }
 
-/* ---- watches ------------------------------------------------------------------------------------------------- */
+/* ---- watches
+ * ------------------------------------------------------------------------------------------------- */
 
 static void the_owner_is_found_after_any_order_of_adding_and_removing(void **state) {
         enum { FILES = 300, STEPS = 20000 };
@@ -99,7 +100,8 @@ static void events_of_a_watch_that_has_ended_find_nobody(void **state) {
         watches_done(&watches);
 }
 
-/* ---- the table of logs --------------------------------------------------------------------------------------- */
+/* ---- the table of logs
+ * --------------------------------------------------------------------------------------- */
 
 static void make_id(uint32_t n, uint8_t id[static 32]) {
         char text[CONTAINER_ID_MAX], back[CONTAINER_ID_MAX];
@@ -150,14 +152,16 @@ static void the_table_agrees_with_a_plain_model(void **state) {
                 }
                 make_id(j, id);
                 assert_int_equal(watched_find(&table, 1, id), slots[j] - 1);
-                assert_int_equal(watched_find(&table, 2, id), WATCHED_NONE); /* the same id in another root */
+                assert_int_equal(watched_find(&table, 2, id), WATCHED_NONE); /* of another root */
                 assert_int_equal(table.n, n);
                 assert_int_equal(table.n_listed[WATCHED_HOT], n_listed);
                 if (slots[j] != 0)
-                        assert_int_equal(watched_is_listed(watched_get(&table, slots[j] - 1), WATCHED_HOT), listed[j]);
+                        assert_int_equal(watched_is_listed(watched_get(&table, slots[j] - 1), WATCHED_HOT),
+                                         listed[j]);
         }
         n_listed = 0;
-        for (uint32_t slot = watched_next(&table, 0); slot != WATCHED_NONE; slot = watched_next(&table, slot + 1))
+        for (uint32_t slot = watched_next(&table, 0); slot != WATCHED_NONE;
+             slot = watched_next(&table, slot + 1))
                 n_listed++;
         assert_int_equal(n_listed, n);
         watched_done(&table);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A real watcher in a process of its own, on a Docker-shaped tree in a temporary folder, and what it has told so far.
- * The tests drive the tree with real files and the watcher with real messages. */
+/* A real watcher in a process of its own, on a Docker-shaped tree in a temporary folder, and what it has
+ * told so far. The tests drive the tree with real files and the watcher with real messages. */
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,7 +24,8 @@
 #include "role.h"
 
 #define RIG_LOGS 64
-#define RIG_WAIT_USEC (20 * USEC_PER_SEC) /* for what happens within milliseconds, on a machine with other worries */
+/* For what happens within milliseconds, on a machine with other worries. */
+#define RIG_WAIT_USEC (20 * USEC_PER_SEC)
 
 typedef struct Rig {
         char root[CONFIG_PATH_MAX - 64];
@@ -49,7 +50,8 @@ typedef struct Rig {
         PartitionSample space;
 } Rig;
 
-/* ---- the tree ------------------------------------------------------------------------------------------------ */
+/* ---- the tree
+ * ------------------------------------------------------------------------------------------------ */
 
 static inline void rig_shell(const char *format, ...) {
         char command[4096];
@@ -77,11 +79,12 @@ static inline const char *rig_path(const Rig *rig, unsigned n, const char *suffi
         static char path[4][PATH_MAX];
         static unsigned turn;
         char *text = path[turn++ % 4];
+        const char *id = rig_id(n), *slash = suffix[0] ? "/" : "";
 
         if (suffix[0] == '-') /* "-json.log": behind the id */
-                (void) snprintf(text, PATH_MAX, "%s/containers/%s/%s%s", rig->root, rig_id(n), rig_id(n), suffix);
+                (void) snprintf(text, PATH_MAX, "%s/containers/%s/%s%s", rig->root, id, id, suffix);
         else
-                (void) snprintf(text, PATH_MAX, "%s/containers/%s%s%s", rig->root, rig_id(n), suffix[0] ? "/" : "", suffix);
+                (void) snprintf(text, PATH_MAX, "%s/containers/%s%s%s", rig->root, id, slash, suffix);
         return text;
 }
 
@@ -108,7 +111,8 @@ static inline void rig_commit(const Rig *rig, unsigned n, const char *name, bool
                         "\"State\":{\"Running\":%s,\"Pid\":%d},\"Driver\":\"overlay2\"}",
                         rig_id(n), name, running ? "true" : "false", running ? 4711 : 0);
         rig_write(rig_path(rig, n, ".tmp-config.v2.json"), text);
-        assert_int_equal(rename(rig_path(rig, n, ".tmp-config.v2.json"), rig_path(rig, n, "config.v2.json")), 0);
+        assert_int_equal(
+                rename(rig_path(rig, n, ".tmp-config.v2.json"), rig_path(rig, n, "config.v2.json")), 0);
 }
 
 static inline void rig_container(const Rig *rig, unsigned n, const char *name, const char *driver) {
@@ -125,7 +129,8 @@ static inline void rig_container_with_log(const Rig *rig, unsigned n, const char
         rig_write(rig_path(rig, n, "-json.log"), "{\"log\":\"hello\\n\"}\n");
 }
 
-/* ---- the watcher --------------------------------------------------------------------------------------------- */
+/* ---- the watcher
+ * --------------------------------------------------------------------------------------------- */
 
 static inline void rig_new(Rig *rig) {
         const char *tmp = getenv("TMPDIR");
@@ -165,7 +170,11 @@ static inline void rig_start(Rig *rig) {
                 RoleContext context = {.role = ROLE_WATCHER, .channel_fd = pair[1], .stage = &rig->stage};
 
                 (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
-                (void) close(pair[0]);
+                /* What the test has open is not to be held open here: a close would not be seen as the
+                 * last one. */
+                if (pair[1] > 3)
+                        (void) close_range(3, (unsigned) pair[1] - 1, 0);
+                (void) close_range((unsigned) pair[1] + 1, ~0U, 0);
                 _exit(watcher_run(&context));
         }
         (void) close(pair[1]);
@@ -230,7 +239,8 @@ static inline void rig_take(Rig *rig) {
                         const LogSample *sample = &m->samples.sample[i];
                         if (sample->slot >= RIG_LOGS)
                                 continue;
-                        assert_true(rig->logs[sample->slot].known); /* never before its introduction, nor after its end */
+                        /* never before its introduction, nor after its end */
+                        assert_true(rig->logs[sample->slot].known);
                         rig->logs[sample->slot].sample = *sample;
                         rig->logs[sample->slot].n_samples++;
                 }
