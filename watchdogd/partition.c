@@ -37,7 +37,7 @@ struct Partition {
         bool watcher_up, started, had_turn;
         bool blind_said, stuck_said; /* BLIND, CANNOT_ACT were told and not taken back yet */
         bool cannot_write; /* the trimmer is there and says that it may not write */
-        char cannot_write_why[480];
+        char cannot_write_why[480], lost_why[256];
         uint64_t look_serial, look_at_usec, alive_asked_usec;
         sd_event_source *decide; /* for what is due before the watcher's next look */
         Act acts[ACTS_MAX]; /* given to the trimmer; id 0: free */
@@ -208,6 +208,29 @@ static int partition_on_decide(sd_event_source *s, uint64_t usec, void *userdata
         return 0;
 }
 
+/* ---- blind and not ---- */
+
+static void partition_say_blind(Partition *p, const char *why) {
+        if (p->blind_said)
+                return;
+        p->blind_said = true;
+        partition_tell(p, EVENT_BLIND, why);
+        p->world.on_blind(p, p->world.userdata);
+}
+
+static void partition_say_sight(Partition *p) {
+        if (!p->blind_said)
+                return;
+        p->blind_said = false;
+        partition_tell(p, EVENT_SIGHT, "");
+}
+
+/* The watcher is there, and what it looks at is not: unmounted, dying, or in the way of something else. */
+static void partition_on_lost(Partition *p, int error) {
+        (void) snprintf(p->lost_why, sizeof(p->lost_why), "looking at %.200s failed: %s", p->mount, strerror(-error));
+        partition_say_blind(p, p->lost_why);
+}
+
 /* ---- the watcher ------------------------------------------------------------------------------------------- */
 
 static void watcher_on_up(void *userdata) {
@@ -234,6 +257,10 @@ static void watcher_on_message(const Message *m, void *userdata) {
         switch (m->type) {
         case MESSAGE_OBSERVATION:
                 (void) engine_observe(p->engine, &m->observation);
+                if (m->observation.type == OBSERVATION_LOST)
+                        partition_on_lost(p, m->observation.lost.error);
+                else if (m->observation.type == OBSERVATION_PARTITION)
+                        partition_say_sight(p);
                 break;
         case MESSAGE_SAMPLES:
                 for (uint32_t i = 0; i < m->n; i++) {
@@ -263,21 +290,12 @@ static void watcher_on_missed(int error, void *userdata) {
         p->watcher_up = false;
         p->started = true;
         (void) engine_observe(p->engine, &lost);
-        if (!p->blind_said) {
-                post_describe(&p->watcher, lost.time_usec, why, sizeof(why));
-                p->blind_said = true;
-                partition_tell(p, EVENT_BLIND, why);
-        }
+        post_describe(&p->watcher, lost.time_usec, why, sizeof(why));
+        partition_say_blind(p, why);
         partition_decide(p);
 }
 
-static void watcher_on_back(void *userdata) {
-        Partition *p = userdata;
-
-        if (p->blind_said)
-                partition_tell(p, EVENT_SIGHT, "");
-        p->blind_said = false;
-}
+static void watcher_on_back(void *userdata) { (void) userdata; /* sight is back with the first look, not before */ }
 
 /* ---- the trimmer ------------------------------------------------------------------------------------------- */
 
@@ -502,7 +520,7 @@ GuardState partition_state(const Partition *p) {
         EngineStatus status;
 
         engine_get_status(p->engine, &status);
-        if (p->watcher.missed || status.blind || status.sampled_usec == 0)
+        if (p->watcher.missed || p->blind_said || status.blind || status.sampled_usec == 0)
                 return GUARD_BLIND;
         if (p->world.config->mode == MODE_OBSERVE)
                 return GUARD_OBSERVING;
@@ -517,8 +535,8 @@ void partition_describe(const Partition *p, char *buf, size_t buf_bytes) {
 
         buf[0] = 0;
         post_describe(&p->watcher, now_usec, why, sizeof(why));
-        if (why[0]) {
-                (void) snprintf(buf, buf_bytes, "blind: %s", why);
+        if (why[0] || p->blind_said) {
+                (void) snprintf(buf, buf_bytes, "blind: %s", why[0] ? why : p->lost_why);
                 return;
         }
         post_describe(&p->trimmer, now_usec, why, sizeof(why));

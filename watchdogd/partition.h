@@ -20,6 +20,7 @@ typedef struct PartitionWorld {
         const Config *config; /* in force; changes with partition_configure() */
         Plan *plan;           /* room for one: too large for the stack, and one thing is done at a time */
         void (*on_dockerd_gone)(Partition *partition, uint32_t root, void *userdata);
+        void (*on_blind)(Partition *partition, void *userdata); /* perhaps it is mounted anew: find it again */
         void (*on_turn)(Partition *partition, void *userdata); /* an answer, or a miss that was acted on */
         void *userdata;
 } PartitionWorld;

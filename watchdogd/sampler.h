@@ -42,8 +42,7 @@ uint64_t sampler_measure_hole(int fd, uint64_t size_bytes);
 /* Mean length of the newest lines, their newlines included; 0: cannot be read. */
 uint32_t sampler_measure_lines(int fd, uint64_t size_bytes);
 
-/* ---- a log that is watched
- * -------------------------------------------------------------------------------- */
+/* ---- a log that is watched --------------------------------------------------------------------------*/
 
 typedef struct SamplerSubject {
         char id[CONTAINER_ID_MAX];

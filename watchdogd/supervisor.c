@@ -317,12 +317,21 @@ static int supervisor_on_find(sd_event_source *source, uint64_t usec, void *user
         return 0;
 }
 
+static void supervisor_find_soon(Supervisor *s) {
+        s->find_pause_usec = FIND_SOON_USEC / 2;
+        timer_at(s->find_timer, clock_monotonic_usec() + FIND_AFTER_GONE_USEC);
+}
+
 static void partition_on_dockerd_gone(Partition *p, uint32_t root, void *userdata) {
         Supervisor *s = userdata;
 
         partition_set_docker(p, root, 0, "");
-        s->find_pause_usec = FIND_SOON_USEC / 2;
-        timer_at(s->find_timer, clock_monotonic_usec() + FIND_AFTER_GONE_USEC);
+        supervisor_find_soon(s);
+}
+
+static void partition_on_blind(Partition *p, void *userdata) {
+        (void) p;
+        supervisor_find_soon(userdata);
 }
 
 /* ---- configuration ------------------------------------------------------------------------------------------- */
@@ -522,8 +531,8 @@ int supervisor_run(const RoleContext *context, const Identity *identity, int lis
         s->started_usec = clock_monotonic_usec();
         s->find_pause_usec = FIND_SOON_USEC / 2;
         s->world = (PartitionWorld){.config = &s->config, .plan = &s->plan,
-                                    .on_dockerd_gone = partition_on_dockerd_gone, .on_turn = partition_on_turn,
-                                    .userdata = s};
+                                    .on_dockerd_gone = partition_on_dockerd_gone, .on_blind = partition_on_blind,
+                                    .on_turn = partition_on_turn, .userdata = s};
         notify_init_relayed(&s->notify, context->notify_fd);
         r = supervisor_set_up(s, context, listen_fd);
         if (r >= 0) {

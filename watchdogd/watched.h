@@ -26,7 +26,7 @@ typedef enum LogKind {
         LOG_KIND_NONE,
         LOG_KIND_JSON,   /* <id>-json.log */
         LOG_KIND_LOCAL,  /* local-logs/container.log */
-        LOG_KIND_CACHED, /* container-cached.log: kept for `docker logs` by drivers that cannot be read back */
+        LOG_KIND_CACHED, /* container-cached.log: kept by drivers that cannot be read back */
 } LogKind;
 
 typedef struct Watched {

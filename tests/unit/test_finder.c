@@ -28,7 +28,7 @@ static char self_path[PATH_MAX];
 static Config config;
 static Found found;
 
-static void shell(const char *format, ...) {
+_printf_(1, 2) static void shell(const char *format, ...) {
         char command[PATH_MAX * 2];
         va_list args;
 
@@ -38,6 +38,12 @@ static void shell(const char *format, ...) {
         if (system(command) != 0)
                 fail_msg("%s", command);
 }
+
+#define skip_because(reason)                                                                                \
+        do {                                                                                                \
+                print_message("skipped: %s\n", reason);                                                     \
+                skip();                                                                                     \
+        } while (0)
 
 static int setup(void **state) {
         char why[FINDER_TRUST_WHY_MAX];
@@ -86,7 +92,7 @@ static FinderPlaces places_in(const char *base, const char *proc) {
         };
 }
 
-static void add_data_root(const char *format, ...) {
+_printf_(1, 2) static void add_data_root(const char *format, ...) {
         va_list args;
 
         va_start(args, format);
@@ -243,7 +249,7 @@ static void the_usual_place_is_found_without_a_dockerd(void **state) {
 
         (void) state;
         if (!trusted[0])
-                skip();
+                skip_because("needs root, for a folder that only root can have made");
         shell("cd %s && mkdir -p docker/containers docker/volumes docker/overlay2 elsewhere/containers",
               trusted);
         assert_int_equal(finder_find(&places, &config, &found), 0);
@@ -272,7 +278,7 @@ static void remapped_roots_are_roots_of_their_own(void **state) {
 
         (void) state;
         if (!trusted[0])
-                skip();
+                skip_because("needs root, for a folder that only root can have made");
         shell("cd %s && mkdir -p docker/100000.100000/containers docker/7.7/containers docker/5.5 "
               "docker/12.x/containers && chown -R 100000 docker/100000.100000 && chown 8 docker/7.7",
               trusted);
@@ -292,7 +298,7 @@ static void watched_paths_make_partitions_without_roots(void **state) {
         assert_int_equal(stat(scratch, &here), 0);
         assert_int_equal(stat("/dev/shm", &there), 0);
         if (here.st_dev == there.st_dev)
-                skip();
+                skip_because("needs a second filesystem at /dev/shm");
         shell("mkdir -p %s/real/containers %s/more", scratch, scratch);
         add_data_root("%s/real", scratch);
         (void) snprintf(config.watch_paths[0], CONFIG_PATH_MAX, "/dev/shm");
@@ -378,7 +384,7 @@ static void a_running_dockerd_names_its_root(void **state) {
 
         (void) state;
         if (!trusted[0])
-                skip();
+                skip_because("needs root, for a folder that only root can have made");
         shell("mkdir -p %s/data/containers", trusted);
         pid = start_dockerd(below(trusted, "bin/dockerd"), below(trusted, "data"), "--plain");
         assert_int_equal(finder_find(&places, &config, &found), 0);
@@ -403,7 +409,7 @@ static void a_dockerd_that_anybody_could_have_put_there_is_not_believed(void **s
 
         (void) state;
         if (!trusted[0])
-                skip();
+                skip_because("needs root, for a folder that only root can have made");
         shell("mkdir -p %s/data/containers", trusted);
         pid = start_dockerd(below(scratch, "dockerd"), below(trusted, "data"), "--plain");
         assert_int_equal(finder_find(&places, &config, &found), 0);
@@ -429,7 +435,7 @@ static void the_root_of_a_dockerd_in_a_container_is_not_ours(void **state) {
 
         (void) state;
         if (!trusted[0])
-                skip();
+                skip_because("needs root, for a folder that only root can have made");
         shell("mkdir -p %s/data/containers", trusted);
         pid = start_dockerd(below(trusted, "bin/dockerd"), below(trusted, "data"), "--in-a-container");
         assert_int_equal(finder_find(&places, &config, &found), 0);

@@ -15,7 +15,7 @@ static void the_next_look_is_the_distance_by_the_worst_rate_within_bounds(void *
                 uint64_t next_usec;
         } cases[] = {
                 /* distance, moved, fastest, last, early, acting */
-                {{MIB(64), MIB(32), 0, USEC_PER_SEC, false, false}, USEC_PER_SEC},
+                {{MIB(64), MIB(32), 0, USEC_PER_SEC, false, false}, 62500},
                 {{MIB(64), MIB(32), (double) MIB(640), USEC_PER_SEC, false, false}, 50 * USEC_PER_MSEC},
                 {{MIB(1), MIB(32), (double) MIB(2048), USEC_PER_SEC, false, false}, PACE_MIN_USEC},
                 {{0, MIB(32), 0, USEC_PER_SEC, false, false}, PACE_MIN_USEC},

@@ -242,7 +242,7 @@ static unsigned long memory_of(pid_t pid) {
 }
 
 static void a_container_costs_less_than_300_bytes(void **state) {
-        const unsigned n = 4000;
+        const unsigned n = 2000;
         unsigned long before, after;
         Rig rig;
 

@@ -53,7 +53,7 @@ typedef struct Rig {
 /* ---- the tree
  * ------------------------------------------------------------------------------------------------ */
 
-static inline void rig_shell(const char *format, ...) {
+_printf_(1, 2) static inline void rig_shell(const char *format, ...) {
         char command[4096];
         va_list args;
 
