@@ -81,6 +81,10 @@ void tracker_remove(Watcher *w, uint32_t slot) {
 static void heat(Watcher *w, uint32_t slot) {
         Watched *log = watched_get(&w->table, slot);
 
+        /* A log that begins to move wakes the engine at once, however it was noticed: by its watch, or because it
+         * was new and had grown already when the watch was to be armed. */
+        if (!watched_is_listed(log, WATCHED_HOT))
+                looks_hasten(w);
         log->unchanged_looks = 0;
         log->changed_usec = clock_monotonic_usec();
         watched_list_remove(&w->table, WATCHED_UNWATCHED, slot);
@@ -399,10 +403,8 @@ void tracker_handle_log_event(Watcher *w, uint32_t slot, const struct inotify_ev
                 return;
         watches_forget(&w->watches, event->wd); /* one-shot: the kernel has ended it */
         log->log_wd = 0;
-        if (event->mask & IN_MODIFY) {
-                if (!watched_is_listed(log, WATCHED_HOT))
-                        looks_hasten(w);
+        if (event->mask & IN_MODIFY)
                 heat(w, slot);
-        } else
+        else
                 tracker_mark(w, slot);
 }
