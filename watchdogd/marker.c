@@ -9,8 +9,8 @@
 
 #define BEFORE_NUMBER "{\"log\":\"diskbrake freed "
 #define AFTER_NUMBER                                                                                        \
-        " bytes of this log here to keep the disk from filling; newer lines follow: docker logs --tail, "    \
-        "or diskbrake logs NAME\\n\",\"stream\":\"stderr\",\"time\":\""
+        " bytes of this log here to keep the disk from filling; newer lines follow, see "             \
+        "docker logs --tail\\n\",\"stream\":\"stderr\",\"time\":\""
 #define AFTER_TIME "\"}"
 
 /* Where the freed line has no time that we can read: older than all that follows. */

@@ -174,7 +174,7 @@ typedef struct TrimCall {
         char name[CONTAINER_NAME_MAX], id[CONTAINER_ID_MAX];
         uint64_t allocated_bytes;
         Method method;
-        bool dry_run;
+        bool dry_run, is_odd;
 } TrimCall;
 
 static void trim_call_error(TrimCall *t, const char *error, const char *detail, const char *stage) {
@@ -203,7 +203,11 @@ static void trim_call_refused(TrimCall *t, int why) {
 
         switch (why) {
         case ENGINE_E_NO_LOG:
-                trim_call_error(t, "io.diskbrake.NothingToFree", NULL, NULL);
+                if (t->is_odd)
+                        trim_call_error(t, "io.diskbrake.NotSafe",
+                                "its log is a link, a pipe or has a second name: it is never touched", NULL);
+                else
+                        trim_call_error(t, "io.diskbrake.NothingToFree", NULL, NULL);
                 break;
         case ENGINE_E_PROTECTED:
                 trim_call_error(t, "io.diskbrake.Protected", NULL, NULL);
@@ -340,7 +344,7 @@ static void method_trim(Methods *m, VarlinkCall *call) {
                 return;
         }
         *t = (TrimCall){.call = call, .partition = p, .method = method, .dry_run = in.dry_run,
-                        .allocated_bytes = log.sample.allocated_bytes + log.sample.segments_bytes};
+                        .is_odd = log.info->odd, .allocated_bytes = log.sample.allocated_bytes + log.sample.segments_bytes};
         memcpy(t->name, log.info->container.name, sizeof(t->name));
         memcpy(t->id, log.info->container.id, sizeof(t->id));
         if (!in.dry_run && supervisor_config(m->supervisor)->mode == MODE_OBSERVE) {

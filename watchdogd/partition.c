@@ -208,6 +208,17 @@ static int partition_on_decide(sd_event_source *s, uint64_t usec, void *userdata
         return 0;
 }
 
+static void event_set_log(Event *event, const EngineLog *log) {
+        memcpy(event->container_id, log->info->container.id, sizeof(event->container_id));
+        memcpy(event->container_name, log->info->container.name, sizeof(event->container_name));
+        memcpy(event->image, log->info->container.image, sizeof(event->image));
+        event->is_protected = log->is_protected;
+        event->share_permyriad = log->share_permyriad;
+        event->growth_bps = log->growth_bps;
+        event->allocated_bytes = log->sample.allocated_bytes + log->sample.segments_bytes;
+        event->line_bytes = log->sample.line_bytes;
+}
+
 /* ---- blind and not ---- */
 
 static void partition_say_blind(Partition *p, const char *why) {
@@ -223,6 +234,20 @@ static void partition_say_sight(Partition *p) {
                 return;
         p->blind_said = false;
         partition_tell(p, EVENT_SIGHT, "");
+}
+
+/* Something odd that a person should know of. The watcher says each of them once. */
+static void partition_on_notice(Partition *p, const Notice *notice) {
+        Event event = {.type = EVENT_NOTICE, .error = notice->error};
+        EngineLog log;
+
+        partition_fill(p, &event);
+        event.alert_id = 0;
+        (void) text_sanitize(event.detail, sizeof(event.detail), notice->detail,
+                strnlen(notice->detail, sizeof(notice->detail)));
+        if (notice->slot != UINT32_MAX && engine_get_log(p->engine, notice->slot, &log) == 0)
+                event_set_log(&event, &log);
+        teller_tell(p->world.teller, &event);
 }
 
 /* The watcher is there, and what it looks at is not: unmounted, dying, or in the way of something else. */
@@ -261,6 +286,8 @@ static void watcher_on_message(const Message *m, void *userdata) {
                         partition_on_lost(p, m->observation.lost.error);
                 else if (m->observation.type == OBSERVATION_PARTITION)
                         partition_say_sight(p);
+                else if (m->observation.type == OBSERVATION_NOTICE)
+                        partition_on_notice(p, &m->observation.notice);
                 break;
         case MESSAGE_SAMPLES:
                 for (uint32_t i = 0; i < m->n; i++) {
@@ -387,6 +414,8 @@ int partition_new(const PartitionWorld *world, const PartitionTarget *target, Pa
         r = engine_new(world->config, p->mount, &p->engine);
         if (r < 0)
                 return r;
+        /* Numbers that were not used before a restart of the supervisor, nor by another partition. */
+        engine_seed(p->engine, clock_monotonic_usec(), clock_monotonic_usec());
         r = sd_event_add_time(world->event, &p->decide, CLOCK_MONOTONIC, 0, 100 * USEC_PER_MSEC, partition_on_decide, p);
         if (r >= 0)
                 r = sd_event_source_set_enabled(p->decide, SD_EVENT_OFF);
@@ -506,14 +535,7 @@ void partition_get_alert(const Partition *p, Event *ret_event) {
         partition_fill(p, ret_event);
         if (engine_get_logs(p->engine, &first, 1) == 0 || first.growth_bps <= 0)
                 return;
-        memcpy(ret_event->container_id, first.info->container.id, sizeof(ret_event->container_id));
-        memcpy(ret_event->container_name, first.info->container.name, sizeof(ret_event->container_name));
-        memcpy(ret_event->image, first.info->container.image, sizeof(ret_event->image));
-        ret_event->is_protected = first.is_protected;
-        ret_event->share_permyriad = first.share_permyriad;
-        ret_event->growth_bps = first.growth_bps;
-        ret_event->allocated_bytes = first.sample.allocated_bytes + first.sample.segments_bytes;
-        ret_event->line_bytes = first.sample.line_bytes;
+        event_set_log(ret_event, &first);
 }
 
 GuardState partition_state(const Partition *p) {

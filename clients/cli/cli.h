@@ -15,6 +15,9 @@
 #define CHECK_CRITICAL 2
 #define CHECK_UNKNOWN 3
 
+/* What `trim --method` takes: help and the message on a wrong one say the same. */
+#define METHODS_FOR_PEOPLE "delete, collapse, collapse-leased, punch, truncate or heal"
+
 typedef struct Arguments {
         const char *socket;
         bool json, follow, dry_run, off, help, version;

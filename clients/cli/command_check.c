@@ -20,5 +20,7 @@ int command_check(const Arguments *a) {
                 (void) explain_error(&reply, reason, sizeof(reason));
         else
                 guard = cJSON_GetObjectItemCaseSensitive(reply.parameters, "status");
-        return render_check(stdout, cJSON_IsObject(guard) ? guard : NULL, reason);
+        if (!cJSON_IsObject(guard))
+                guard = NULL;
+        return a->json ? render_check_json(stdout, guard, reason) : render_check(stdout, guard, reason);
 }

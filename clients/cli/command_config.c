@@ -3,6 +3,41 @@
 #include "cli.h"
 #include "config_read.h"
 
+/* error: NULL: it is right. */
+static int print_checked(const char *path, const ConfigReadError *error) {
+        _cleanup_json_writer_ JsonWriter w = {};
+        const char *text;
+
+        json_writer_init(&w, VARLINK_REPLY_MAX);
+        w.indent = true;
+        json_writer_begin_object(&w, NULL);
+        json_writer_add_bool(&w, "ok", !error);
+        json_writer_add_string(&w, "file", error ? error->file : path);
+        if (error) {
+                if (error->line > 0)
+                        json_writer_add_uint(&w, "line", error->line);
+                else
+                        json_writer_add_null(&w, "line");
+                json_writer_add_string(&w, "message", error->message);
+        }
+        json_writer_end_object(&w);
+        int r = json_writer_finish(&w, &text);
+        if (r < 0) {
+                cli_error("cannot print the answer: %s", strerror(-r));
+                return CLI_FAILED;
+        }
+        (void) puts(text);
+        return error ? CLI_FAILED : CLI_OK;
+}
+
+static int check_json(const char *path) {
+        ConfigReadError error;
+        Config config;
+
+        int r = config_read_files(path, &config, &error);
+        return print_checked(path ? path : CONFIG_READ_PATH_DEFAULT, r == 0 ? NULL : &error);
+}
+
 /* Without the daemon: before it is started, and by whoever may read the file. */
 static int check(const char *path) {
         char message[CONFIG_READ_MESSAGE_MAX];
@@ -38,8 +73,10 @@ static int show(const Arguments *a) {
 int command_config(const Arguments *a) {
         const char *what = a->operands[0];
 
-        if (streq(what, "check"))
-                return check(a->n_operands > 1 ? a->operands[1] : NULL);
+        if (streq(what, "check")) {
+                const char *path = a->n_operands > 1 ? a->operands[1] : NULL;
+                return a->json ? check_json(path) : check(path);
+        }
         if (streq(what, "show") && a->n_operands == 1)
                 return show(a);
         cli_error("config takes `check [FILE]` or `show`");

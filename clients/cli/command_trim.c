@@ -22,8 +22,7 @@ static int write_trim(const Arguments *a, JsonWriter *w) {
                 return CLI_USAGE;
         }
         if (a->method && !method_is_for_people(method_from_string(a->method))) {
-                cli_error("--method %s is none: delete, collapse, collapse-leased, punch, truncate or heal",
-                        a->method);
+                cli_error("--method %s is none: " METHODS_FOR_PEOPLE, a->method);
                 return CLI_USAGE;
         }
         json_writer_begin_object(w, NULL);

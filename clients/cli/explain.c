@@ -56,7 +56,7 @@ static const struct {
         {"io.diskbrake.AmbiguousName",
                 "{name} means more than one container: give the full name or more of the id"},
         {"io.diskbrake.Protected", "{name} is protected (policy alert): its log is never touched"},
-        {"io.diskbrake.NotSafe", "the method {method} would harm readers or the writer of {name}: {detail}"},
+        {"io.diskbrake.NotSafe", "trimming {name} is not safe: {detail}"},
         {"io.diskbrake.Busy", "busy: {detail}"},
         {"io.diskbrake.Paused", "acts on {mount} are paused: diskbrake pause --off"},
         {"io.diskbrake.NoSuchPartition", "no guarded partition is mounted at {mount}"},

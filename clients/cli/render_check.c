@@ -91,23 +91,41 @@ static void print_label(FILE *out, const cJSON *p, const char *suffix) {
         fprintf(out, " '%s%s'=", mount, suffix);
 }
 
-static void print_numbers(FILE *out, const cJSON *p) {
+/* Of a partition: what the line and the object both show. */
+typedef struct Numbers {
+        uint64_t total_bytes, used_bytes;
+        double fill_bps;
+        double full_in_sec; /* < 0: not known */
+} Numbers;
+
+static Numbers numbers_of(const cJSON *p) {
         uint64_t total = render_bytes(p, "total_bytes"), avail = render_bytes(p, "avail_bytes");
         const cJSON *low = cJSON_GetArrayItem(render_array(p, "time_to_full_sec"), 0);
 
+        return (Numbers){
+                .total_bytes = total,
+                .used_bytes = total - MIN(avail, total),
+                .fill_bps = render_number(p, "fill_bps"),
+                .full_in_sec = cJSON_IsNumber(low) ? low->valuedouble : -1,
+        };
+}
+
+static void print_numbers(FILE *out, const cJSON *p) {
+        Numbers n = numbers_of(p);
+
         print_label(out, p, "");
-        fprintf(out, "%lluB;;;0;%llu", (unsigned long long) (total - MIN(avail, total)),
-                (unsigned long long) total);
+        fprintf(out, "%lluB;;;0;%llu", (unsigned long long) n.used_bytes, (unsigned long long) n.total_bytes);
         print_label(out, p, " fill");
-        fprintf(out, "%.0fB", render_number(p, "fill_bps"));
-        if (cJSON_IsNumber(low)) {
+        fprintf(out, "%.0fB", n.fill_bps);
+        if (n.full_in_sec >= 0) {
                 print_label(out, p, " full in");
-                fprintf(out, "%.0fs", low->valuedouble);
+                fprintf(out, "%.0fs", n.full_in_sec);
         }
 }
 
+static const char *const words[] = {"OK", "WARNING", "CRITICAL", "UNKNOWN"};
+
 int render_check(FILE *out, const cJSON *guard, const char *reason) {
-        static const char *const words[] = {"OK", "WARNING", "CRITICAL", "UNKNOWN"};
         const cJSON *partition;
 
         if (!guard) {
@@ -127,5 +145,60 @@ int render_check(FILE *out, const cJSON *guard, const char *reason) {
                 print_numbers(out, partition);
         }
         fputc('\n', out);
+        return code;
+}
+
+static void add_numbers(JsonWriter *w, const cJSON *p) {
+        static const Style plain = {.unicode = true};
+        Numbers n = numbers_of(p);
+        char mount[256];
+
+        json_writer_begin_object(w, NULL);
+        json_writer_add_string(w, "mount", render_field(&plain, p, "mount", mount, sizeof(mount)));
+        json_writer_add_uint(w, "used_bytes", n.used_bytes);
+        json_writer_add_uint(w, "total_bytes", n.total_bytes);
+        json_writer_add_int(w, "fill_bps", render_rate(p, "fill_bps"));
+        if (n.full_in_sec >= 0)
+                json_writer_add_double(w, "full_in_sec", n.full_in_sec);
+        else
+                json_writer_add_null(w, "full_in_sec");
+        json_writer_end_object(w);
+}
+
+int render_check_json(FILE *out, const cJSON *guard, const char *reason) {
+        _cleanup_json_writer_ JsonWriter w = {};
+        char sentence[RENDER_TEXT_MAX] = "";
+        const cJSON *partition;
+        int code = CHECK_UNKNOWN;
+        const char *text;
+
+        if (guard) {
+                Verdict v = render_verdict(guard);
+                FILE *f = fmemopen(sentence, sizeof(sentence), "w");
+
+                code = code_of(&v);
+                if (f) {
+                        print_state(f, &v);
+                        (void) fclose(f);
+                }
+        }
+        json_writer_init(&w, VARLINK_REPLY_MAX);
+        w.indent = true;
+        json_writer_begin_object(&w, NULL);
+        json_writer_add_int(&w, "code", code);
+        json_writer_add_string(&w, "state", words[code]);
+        json_writer_add_string(&w, "text", guard ? sentence : reason);
+        json_writer_begin_array(&w, "partitions");
+        cJSON_ArrayForEach(partition, render_array(guard, "partitions")) {
+                if (!render_is_blind(partition))
+                        add_numbers(&w, partition);
+        }
+        json_writer_end_array(&w);
+        json_writer_end_object(&w);
+        if (json_writer_finish(&w, &text) < 0) {
+                fputs("{\"code\": 3, \"state\": \"UNKNOWN\", \"text\": \"no memory\", \"partitions\": []}\n", out);
+                return CHECK_UNKNOWN;
+        }
+        fprintf(out, "%s\n", text);
         return code;
 }

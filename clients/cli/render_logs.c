@@ -24,6 +24,8 @@ static const char *remark(const cJSON *log) {
                 return "never cut";
         if (render_bytes(log, "hole_bytes") > 0)
                 return "has a hole";
+        if (driver && streq(driver, "unknown")) /* whether it runs is not known either */
+                return "unknown";
         return render_flag(log, "running") ? "" : "stopped";
 }
 

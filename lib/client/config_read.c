@@ -13,13 +13,20 @@
 
 typedef struct Reader {
         Config *config;
-        char *message;
-        size_t message_bytes;
+        ConfigReadError *error;
 } Reader;
 
-static int fail(const Reader *reader, int r, const char *file, const char *message) {
-        (void) snprintf(reader->message, reader->message_bytes, "%s: %s", file, message);
+static int fail_line(const Reader *reader, int r, const char *file, unsigned line, const char *message) {
+        ConfigReadError *error = reader->error;
+
+        error->line = line;
+        (void) snprintf(error->file, sizeof(error->file), "%s", file);
+        (void) snprintf(error->message, sizeof(error->message), "%s", message);
         return r;
+}
+
+static int fail(const Reader *reader, int r, const char *file, const char *message) {
+        return fail_line(reader, r, file, 0, message);
 }
 
 static int fail_errno(const Reader *reader, int r, const char *file) {
@@ -27,11 +34,7 @@ static int fail_errno(const Reader *reader, int r, const char *file) {
 }
 
 static int fail_parse(const Reader *reader, const char *file, const ConfigError *error) {
-        if (error->line == 0)
-                return fail(reader, CONFIG_READ_E_INVALID, file, error->message);
-        (void) snprintf(reader->message, reader->message_bytes, "%s:%u: %s", file, error->line,
-                error->message);
-        return CONFIG_READ_E_INVALID;
+        return fail_line(reader, CONFIG_READ_E_INVALID, file, error->line, error->message);
 }
 
 /* Up to n_max bytes. */
@@ -116,11 +119,11 @@ static int read_drop_ins(const Reader *reader, const char *main_path) {
         return r;
 }
 
-int config_read(const char *path, Config *ret_config, char *ret_message, size_t message_bytes) {
+int config_read_files(const char *path, Config *ret_config, ConfigReadError *ret_error) {
         const char *main_path = path ? path : CONFIG_READ_PATH_DEFAULT;
         Config config;
         ConfigError error = {};
-        const Reader reader = {&config, ret_message, message_bytes};
+        const Reader reader = {&config, ret_error};
 
         config_set_defaults(&config);
         int r = read_file(&reader, AT_FDCWD, main_path, main_path);
@@ -132,5 +135,18 @@ int config_read(const char *path, Config *ret_config, char *ret_message, size_t 
                 r = fail_parse(&reader, main_path, &error);
         if (r == 0)
                 *ret_config = config;
+        return r;
+}
+
+int config_read(const char *path, Config *ret_config, char *ret_message, size_t message_bytes) {
+        ConfigReadError error;
+
+        int r = config_read_files(path, ret_config, &error);
+        if (r == 0)
+                return 0;
+        if (error.line > 0)
+                (void) snprintf(ret_message, message_bytes, "%s:%u: %s", error.file, error.line, error.message);
+        else
+                (void) snprintf(ret_message, message_bytes, "%s: %s", error.file, error.message);
         return r;
 }

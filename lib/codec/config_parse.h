@@ -22,7 +22,7 @@
 #define CONFIG_TEXT_MAX_BYTES (48 * 1024)
 
 typedef struct ConfigError {
-        unsigned line;     /* 0: not about one line */
+        unsigned line;     /* 0: not about one line; the message then names section and key */
         char message[256]; /* what was found and what was expected; clean text */
 } ConfigError;
 

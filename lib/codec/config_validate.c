@@ -49,7 +49,7 @@ static bool levels_are_ordered(const Config *config, ConfigError *error) {
                                                 this->free_bytes == before->free_bytes)) {
                         message = error_begin(error);
                         text_appendf(&message,
-                                        "%sFree=%s must be less than %sFree=%s, in percent and in bytes (a "
+                                        "[Levels] %sFree=%s must be less than %sFree=%s, in percent and in bytes (a "
                                         "part left out is no limit at all)",
                                         level_names[l],
                                         config_free_format(this->free_permyriad, this->free_bytes, a,
@@ -61,7 +61,8 @@ static bool levels_are_ordered(const Config *config, ConfigError *error) {
                 }
                 if (this->within_usec >= before->within_usec && (this->within_usec || before->within_usec)) {
                         message = error_begin(error);
-                        text_appendf(&message, "%sWithin=%s must be less than %sWithin=%s", level_names[l],
+                        text_appendf(&message, "[Levels] %sWithin=%s must be less than %sWithin=%s",
+                                        level_names[l],
                                         span_format(this->within_usec, a), level_names[l - 1],
                                         span_format(before->within_usec, b));
                         return false;
@@ -70,7 +71,7 @@ static bool levels_are_ordered(const Config *config, ConfigError *error) {
         return true;
 }
 
-static bool span_is_within(const char *key, uint64_t usec, uint64_t least_usec, uint64_t most_usec,
+static bool span_is_within(const char *section_and_key, uint64_t usec, uint64_t least_usec, uint64_t most_usec,
                 ConfigError *error) {
         char is[UNITS_TEXT_MAX], least[UNITS_TEXT_MAX], most[UNITS_TEXT_MAX];
         Text message;
@@ -78,20 +79,22 @@ static bool span_is_within(const char *key, uint64_t usec, uint64_t least_usec, 
         if (usec >= least_usec && usec <= most_usec)
                 return true;
         message = error_begin(error);
-        text_appendf(&message, "%s=%s: expected %s to %s", key, span_format(usec, is),
+        text_appendf(&message, "%s=%s: expected %s to %s", section_and_key, span_format(usec, is),
                         span_format(least_usec, least), span_format(most_usec, most));
         return false;
 }
 
-static bool keep_is_enough(const char *where, const char *key, uint64_t keep_bytes, ConfigError *error) {
+static bool keep_is_enough(
+                const char *section, const char *pattern, const char *key, uint64_t keep_bytes, ConfigError *error) {
         char is[UNITS_TEXT_MAX], least[UNITS_TEXT_MAX];
         Text message;
 
         if (keep_bytes >= KEEP_LEAST)
                 return true;
         message = error_begin(error);
-        text_appendf(&message, "%s=%s in [%s]: expected at least %s, the lines that tell what went wrong",
-                        key, bytes_format(keep_bytes, is), where, bytes_format(KEEP_LEAST, least));
+        text_appendf(&message, "[%s%s%s] %s=%s: expected at least %s, the lines that tell what went wrong",
+                        section, *pattern ? " " : "", pattern, key, bytes_format(keep_bytes, is),
+                        bytes_format(KEEP_LEAST, least));
         return false;
 }
 
@@ -99,18 +102,24 @@ static bool keeps_are_sane(const Config *config, ConfigError *error) {
         char a[UNITS_TEXT_MAX], b[UNITS_TEXT_MAX];
         Text message;
 
-        if (!keep_is_enough("Trim", "EmergencyKeep", config->emergency_keep_bytes, error))
+        /* Each by itself first: raising EmergencyKeep= does not help a Keep= that is too little. */
+        if (!keep_is_enough("Trim", "", "Keep", config->keep_bytes, error) ||
+                        !keep_is_enough("Trim", "", "EmergencyKeep", config->emergency_keep_bytes, error))
                 return false;
         if (config->emergency_keep_bytes > config->keep_bytes) {
                 message = error_begin(error);
-                text_appendf(&message, "EmergencyKeep=%s must not be more than Keep=%s",
+                text_appendf(&message, "[Trim] EmergencyKeep=%s must not be more than Keep=%s",
                                 bytes_format(config->emergency_keep_bytes, a),
                                 bytes_format(config->keep_bytes, b));
                 return false;
         }
-        for (uint32_t i = 0; i < config->n_rules; i++)
-                if (!keep_is_enough(config->rules[i].pattern, "Keep", config->rules[i].keep_bytes, error))
+        for (uint32_t i = 0; i < config->n_rules; i++) {
+                const ConfigRule *rule = &config->rules[i];
+
+                if (!keep_is_enough(rule->by_image ? "Image" : "Container", rule->pattern, "Keep",
+                                    rule->keep_bytes, error))
                         return false;
+        }
         return true;
 }
 
@@ -119,29 +128,29 @@ int config_validate(const Config *config, ConfigError *ret_error) {
         Text message;
 
         if (!levels_are_ordered(config, ret_error) ||
-                        !span_is_within("NoticeWithin", config->levels[LEVEL_NOTICE].within_usec, 0,
+                        !span_is_within("[Levels] NoticeWithin", config->levels[LEVEL_NOTICE].within_usec, 0,
                                         WITHIN_MOST_USEC, ret_error) ||
-                        !span_is_within("ClearHold", config->clear_hold_usec, 0, CLEAR_HOLD_MOST_USEC,
+                        !span_is_within("[Levels] ClearHold", config->clear_hold_usec, 0, CLEAR_HOLD_MOST_USEC,
                                         ret_error) ||
-                        !span_is_within("Cooldown", config->cooldown_usec, 0, COOLDOWN_MOST_USEC,
+                        !span_is_within("[Trim] Cooldown", config->cooldown_usec, 0, COOLDOWN_MOST_USEC,
                                         ret_error) ||
-                        !span_is_within("Watcher", config->watcher_deadline_usec, DEADLINE_LEAST_USEC,
+                        !span_is_within("[Deadlines] Watcher", config->watcher_deadline_usec, DEADLINE_LEAST_USEC,
                                         DEADLINE_MOST_USEC, ret_error) ||
-                        !span_is_within("Trimmer", config->trimmer_deadline_usec, DEADLINE_LEAST_USEC,
+                        !span_is_within("[Deadlines] Trimmer", config->trimmer_deadline_usec, DEADLINE_LEAST_USEC,
                                         DEADLINE_MOST_USEC, ret_error) ||
                         !keeps_are_sane(config, ret_error))
                 return CONFIG_PARSE_E_INVALID;
         if (emergency->free_permyriad == 0 || emergency->free_bytes == 0) {
                 message = error_begin(ret_error);
-                text_append(&message, "EmergencyFree= must be more than 0: it is the last line before a "
-                                      "full disk");
+                text_append(&message, "[Levels] EmergencyFree= must be more than 0: it is the last line "
+                                      "before a full disk");
                 return CONFIG_PARSE_E_INVALID;
         }
         if (config->ballast_permyriad > BALLAST_MOST_PERMYRIAD &&
                         config->ballast_bytes > BALLAST_MOST_BYTES) {
                 message = error_begin(ret_error);
                 text_appendf(&message,
-                                "Size= in [Ballast] would take too much of the partition; expected at most "
+                                "[Ballast] Size= would take too much of the partition; expected at most "
                                 "20%% or 64G, such as 1%% 1G");
                 return CONFIG_PARSE_E_INVALID;
         }

@@ -76,7 +76,8 @@ void event_phrase_cause(Text *text, const char *before, const Event *e) {
                 text_appendf(text, "%s%s of the growth is ", before, share);
                 event_phrase_log(text, e);
         } else {
-                text_appendf(text, "%sno log alone explains the growth, most of it (%s) is ", before, share);
+                text_appendf(text, "%sno log alone explains the growth, the largest part (%s) is ", before,
+                                share);
                 event_phrase_log(text, e);
         }
         text_append(text, " (");

@@ -104,8 +104,8 @@ static void say_act_done(Text *text, const Event *e) {
         Units freed, left;
 
         if (e->method == METHOD_BALLAST_MAKE) {
-                text_appendf(text, "the ballast on %s is set aside again: %s to give up in an emergency",
-                                event_phrase_mount(e), bytes_format(e->wanted_bytes, freed));
+                text_appendf(text, "set aside %s as ballast on %s, to be given up in an emergency",
+                                bytes_format(e->wanted_bytes, freed), event_phrase_mount(e));
                 return;
         }
         text_appendf(text, "freed %s", bytes_format(e->freed_bytes, freed));

@@ -20,9 +20,10 @@ char *event_message(const Event *event, char *buf, size_t buf_bytes);
 /* Syslog's. */
 int event_priority(const Event *event);
 
-/* "level-raised", "act-done", ...: stable, in the journal and in JSON. */
-const char *event_type_to_string(EventType type);
+/* "level-raised", "act-done", ...: stable, in the journal and in JSON. Making the ballast is no act on a log
+ * and has names of its own: "ballast-made", "ballast-failed". */
+const char *event_name(const Event *event);
 
 /* 32 hexadecimal digits, for MESSAGE_ID= and the catalog. The level counts for EVENT_LEVEL_RAISED alone,
- * which has one each for notice, warning, critical and emergency. */
-const char *event_message_id(EventType type, Level level);
+ * which has one each for notice, warning, critical and emergency; the method for the ballast alone. */
+const char *event_message_id(const Event *event);

@@ -44,11 +44,11 @@ static void visit_head(Visit *v, const Event *e, uint64_t wall_usec) {
         char message[EVENT_MESSAGE_MAX];
 
         visit_text(v, "MESSAGE", event_message(e, message, sizeof(message)));
-        visit_text(v, "MESSAGE_ID", event_message_id(e->type, e->level));
+        visit_text(v, "MESSAGE_ID", event_message_id(e));
         visit_signed(v, "PRIORITY", event_priority(e));
         visit_text(v, "SYSLOG_IDENTIFIER", "diskbrake");
         visit_unsigned(v, "DISKBRAKE_EVENT_ID", e->id);
-        visit_text(v, "DISKBRAKE_EVENT", event_type_to_string(e->type));
+        visit_text(v, "DISKBRAKE_EVENT", event_name(e));
         visit_unsigned(v, "DISKBRAKE_TIME_USEC", wall_usec);
         visit_text(v, "DISKBRAKE_MODE", mode_to_string(e->observing ? MODE_OBSERVE : MODE_ENFORCE));
         visit_positive(v, "DISKBRAKE_ALERT_ID", e->alert_id);

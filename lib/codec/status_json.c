@@ -106,7 +106,7 @@ static void add_event(JsonWriter *w, const char *key, const StatusEvent *e) {
         json_writer_begin_object(w, key);
         json_writer_add_uint(w, "event_id", e->event->id);
         json_writer_add_uint(w, "time_usec", e->wall_usec);
-        json_writer_add_string(w, "type", event_type_to_string(e->event->type));
+        json_writer_add_string(w, "type", event_name(e->event));
         json_writer_add_int(w, "priority", event_priority(e->event));
         json_writer_add_string(w, "message", event_message(e->event, message, sizeof(message)));
         json_writer_begin_object(w, "fields");

@@ -105,6 +105,40 @@ static void observe_inodes(Engine *e, const PartitionSample *s, uint64_t time_us
                 forecast_push(&e->inodes, time_usec, consumed);
 }
 
+/* btrfs takes what was written into account only when it is written back and committed: up to 30 s after the write
+ * (facts of statvfs: 0 MB of 600 for half a minute). Until then the logs' own growth, which shows at once in their
+ * blocks, is taken off what statvfs says. What statvfs shows is taken off that again, the oldest first; what it has
+ * not shown after two commits it never will (compressed, cut again). */
+#define UNSEEN_USEC (35 * USEC_PER_SEC)
+
+void engine_unseen_add(Engine *e, double grown_bytes) {
+        if (e->freed_is_late && grown_bytes > 0)
+                e->unseen_bytes[0] += (uint64_t) grown_bytes;
+}
+
+static void unseen_take_off(Engine *e, PartitionSample *s, uint64_t time_usec) {
+        uint64_t shown = e->sampled_usec != 0 && s->avail_bytes < e->shown_avail_bytes
+                        ? e->shown_avail_bytes - s->avail_bytes : 0;
+        uint64_t unseen;
+
+        e->shown_avail_bytes = s->avail_bytes;
+        if (!e->freed_is_late)
+                return;
+        for (int i = 1; i >= 0; i--) {
+                uint64_t part = MIN(shown, e->unseen_bytes[i]);
+                e->unseen_bytes[i] -= part;
+                shown -= part;
+        }
+        if (time_usec >= e->unseen_since_usec + UNSEEN_USEC) {
+                e->unseen_bytes[1] = e->unseen_bytes[0];
+                e->unseen_bytes[0] = 0;
+                e->unseen_since_usec = time_usec;
+        }
+        unseen = e->unseen_bytes[0] + e->unseen_bytes[1];
+        s->avail_bytes -= MIN(s->avail_bytes, unseen);
+        s->free_bytes -= MIN(s->free_bytes, unseen);
+}
+
 static void observe_partition(Engine *e, const PartitionSample *sample, uint64_t time_usec) {
         PartitionSample s = *sample;
 
@@ -113,6 +147,7 @@ static void observe_partition(Engine *e, const PartitionSample *sample, uint64_t
         s.free_bytes = MIN(s.free_bytes, s.total_bytes);
         s.avail_bytes = MIN(s.avail_bytes, s.free_bytes);
         s.avail_inodes = MIN(s.avail_inodes, s.total_inodes);
+        unseen_take_off(e, &s, time_usec);
 
         double instant_bps = forecast_instant_ps(&e->bytes);
         DemandStep step = demand_step(&e->demand, &s, time_usec, instant_bps, acts_any_under_way(e));
@@ -158,11 +193,18 @@ static int observe_log_info(Engine *e, const LogInfo *info) {
         if (entry && !streq(entry->info.container.id, info->container.id))
                 log_table_remove(&e->logs, entry);
 
+        bool known = log_table_get(&e->logs, info->slot) != NULL;
         int r = log_table_add(&e->logs, info->slot, &entry);
         if (r < 0)
                 return r;
         news_of_log(entry, info);
+        bool was_known = known && entry->info.container.driver != LOG_DRIVER_UNKNOWN;
+        ContainerInfo last = entry->info.container;
         entry->info = *info;
+        /* Its catalog can no longer be read, as on a full disk: who it is has not changed. A protected log must not
+         * lose its protection then. */
+        if (was_known && info->container.driver == LOG_DRIVER_UNKNOWN)
+                entry->info.container = last;
         entry->policy = policy_resolve(&e->config, &info->container);
         return 0;
 }
@@ -188,6 +230,7 @@ static int observe_log_sample(Engine *e, const LogSample *sample, uint64_t time_
         double grown = (double) log_entry_total_bytes(entry) - before;
         entry->sampled_usec = time_usec;
         attribution_push_log(&e->attribution, entry, time_usec, grown);
+        engine_unseen_add(e, grown);
         if (grown > 0)
                 log_table_set_active(&e->logs, entry, true);
         e->moved_bytes += (uint64_t) (grown < 0 ? -grown : grown);

@@ -100,6 +100,8 @@ typedef struct EngineLog {
 /* The first n_max logs, offenders first (growth, then size). Returns how many were written. Not for the hot
  * path. */
 size_t engine_get_logs(const Engine *e, EngineLog *ret_logs, size_t n_max);
+/* 0; -ENOENT. */
+int engine_get_log(const Engine *e, uint32_t slot, EngineLog *ret_log);
 /* By name (as displayed, or Docker's bare name), by full id, or by a unique prefix of at least 4 digits of
  * it. 0; -ENOENT; -ENOTUNIQ. */
 int engine_find_log(const Engine *e, const char *name, EngineLog *ret_log);

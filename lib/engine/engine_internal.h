@@ -39,6 +39,10 @@ struct Engine {
         bool can_collapse, can_punch, freed_is_late;
         uint32_t docker_major[CONFIG_ROOTS_MAX];
 
+        uint64_t unseen_bytes[2];   /* growth of logs that a late filesystem has not shown yet: of late, and before */
+        uint64_t unseen_since_usec; /* when `of late` began */
+        uint64_t shown_avail_bytes; /* what statvfs said last */
+
         /* the pace */
         uint64_t look_usec, look_at_usec; /* the last look's time; the next one's */
         uint64_t look_interval_usec;
@@ -113,3 +117,6 @@ unsigned plan_scale(const Engine *e);
 void plan_acts(Engine *e, Plan *plan, const Ranking *ranking, uint64_t now_usec);
 /* Healing and making the ballast: what is done in quiet times. ret_wake_usec: when there is more of it. */
 void plan_upkeep(Engine *e, Plan *plan, uint64_t now_usec, uint64_t *ret_wake_usec);
+
+/* A log has grown by that much, which a filesystem that shows it late has not shown yet. */
+void engine_unseen_add(Engine *e, double grown_bytes);

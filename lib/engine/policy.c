@@ -34,6 +34,19 @@ static bool is_policy(Policy policy) {
         return policy >= 0 && policy < _POLICY_MAX;
 }
 
+/* Its catalog could never be read: only the id is known. */
+static bool is_anonymous(const ContainerInfo *container) {
+        return container->driver == LOG_DRIVER_UNKNOWN && container->image[0] == 0;
+}
+
+/* Whether some container is protected: then one that nobody can name may be it. */
+static bool may_be_protected(const Config *config) {
+        for (uint32_t i = 0; i < config->n_rules; i++)
+                if (config->rules[i].policy == POLICY_ALERT)
+                        return true;
+        return config->n_trust_labels > 0;
+}
+
 LogPolicy policy_resolve(const Config *config, const ContainerInfo *container) {
         LogPolicy p = {.policy = config->policy, .keep_bytes = config->keep_bytes};
         char bare_name[CONTAINER_NAME_MAX];
@@ -57,6 +70,8 @@ LogPolicy policy_resolve(const Config *config, const ContainerInfo *container) {
                         (trusted || container->label_keep_bytes < p.keep_bytes))
                 p.keep_bytes = container->label_keep_bytes;
 
+        if (is_anonymous(container) && may_be_protected(config))
+                p.policy = POLICY_ALERT;
         p.is_protected = p.policy == POLICY_ALERT;
         p.emergency_keep_bytes = MIN(p.keep_bytes, config->emergency_keep_bytes);
         return p;

@@ -65,6 +65,7 @@ static void rebase(Engine *e, LogEntry *entry, const Outcome *o, uint64_t now_us
 
         double grown = (double) log_entry_total_bytes(entry) + (double) o->freed_bytes - before;
         attribution_push_log(&e->attribution, entry, now_usec, grown);
+        engine_unseen_add(e, grown);
         if (grown > 0)
                 log_table_set_active(&e->logs, entry, true);
 }

@@ -86,6 +86,15 @@ size_t engine_get_logs(const Engine *e, EngineLog *ret_logs, size_t n_max) {
         return n;
 }
 
+int engine_get_log(const Engine *e, uint32_t slot, EngineLog *ret_log) {
+        const LogEntry *entry = log_table_get(&e->logs, slot);
+
+        if (!entry)
+                return -ENOENT;
+        fill(e, entry, partition_bps(e), ret_log);
+        return 0;
+}
+
 /* 2: the name or the whole id; 1: the beginning of the id; 0: not meant. */
 static int is_meant(const LogEntry *entry, const char *name, size_t n) {
         const ContainerInfo *container = &entry->info.container;

@@ -76,15 +76,25 @@ dev_prepare() {
         trap 'exit 143' TERM
 }
 
+# This host's configuration, but for the ballast: nothing may stay behind in a stranger's data-root.
+dev_own_config() {
+        local config=$dev_scratch/diskbrake.conf
+        mkdir -p "$config.d"
+        cp /etc/diskbrake/diskbrake.conf "$config" 2>/dev/null || : > "$config"
+        cp /etc/diskbrake/diskbrake.conf.d/*.conf "$config.d/" 2>/dev/null || true
+        printf '[Ballast]\nSize=0\n' > "$config.d/zz-run.conf"
+}
+
 dev_run_here() {
         dev_prepare
+        dev_own_config
         if [ "$1" = yes ]; then
                 dev_say "guarding this host's Docker. Ctrl-C ends it"
-                dev_guard "$dev_scratch" "$2"
+                dev_guard "$dev_scratch" "$2" --config "$dev_scratch/diskbrake.conf"
         else
                 dev_say "observing this host's Docker: it tells what it would do, and touches nothing
     (--enforce lets it act). Ctrl-C ends it"
-                dev_guard "$dev_scratch" "$2" --observe
+                dev_guard "$dev_scratch" "$2" --config "$dev_scratch/diskbrake.conf" --observe
         fi
 }
 

@@ -332,6 +332,52 @@ static void a_protected_log_is_named_and_never_touched(void **state) {
         assert_true(said);
 }
 
+static void a_known_log_whose_catalog_breaks_keeps_its_name_and_its_protection(void **state) {
+        LogInfo good = info(7, "db"), bad = info(7, "");
+        EngineLog log;
+
+        (void) state;
+        config.n_rules = 1;
+        config.rules[0] = (ConfigRule){.policy = POLICY_ALERT, .keep_bytes = CONFIG_KEEP_UNSET, .pattern = "db"};
+        engine_configure(e, &config);
+        observe((Observation){.type = OBSERVATION_LOG_INFO, .log_info = good});
+        bad.container.driver = LOG_DRIVER_UNKNOWN;
+        bad.container.image[0] = 0;
+        memcpy(bad.container.name, bad.container.id, 12);
+        bad.writer.fd = 99;
+        observe((Observation){.type = OBSERVATION_LOG_INFO, .log_info = bad});
+        assert_int_equal(engine_get_log(e, 7, &log), 0);
+        assert_true(log.is_protected);
+        assert_string_equal(log.info->container.name, "db");
+        assert_int_equal(log.info->writer.fd, 99);
+}
+
+static void what_a_late_filesystem_does_not_show_is_known_from_the_logs(void **state) {
+        EngineStatus status;
+        uint64_t shown = avail;
+
+        (void) state;
+        observe((Observation){.type = OBSERVATION_FILESYSTEM,
+                        .filesystem = {.can_punch = true, .freed_is_late = true}});
+        /* statvfs stands still for 20 s while the log takes 2 GiB. */
+        for (unsigned i = 0; i < 20; i++) {
+                now += USEC_PER_SEC;
+                avail = shown;
+                see_space();
+                see_log(1, log_bytes += FLOOD_BPS);
+                decide();
+        }
+        engine_get_status(e, &status);
+        assert_in_range(status.space.avail_bytes, shown - 20 * FLOOD_BPS, shown - 18 * FLOOD_BPS);
+        assert_true(status.level >= LEVEL_WARNING);
+        /* Then it shows all of it at once: nothing is counted twice. */
+        now += USEC_PER_SEC;
+        avail = shown - 20 * FLOOD_BPS;
+        see_space();
+        engine_get_status(e, &status);
+        assert_in_range(status.space.avail_bytes, avail - FLOOD_BPS, avail);
+}
+
 static void a_punched_log_is_healed_once_it_is_at_rest(void **state) {
         LogInfo i = info(1, "web");
 
@@ -507,6 +553,8 @@ int main(void) {
                 TEST(blind_never_looks_calm_and_does_not_act_on_what_is_stale),
                 TEST(a_pause_stops_acts_and_ends_by_itself),
                 TEST(a_protected_log_is_named_and_never_touched),
+                TEST(a_known_log_whose_catalog_breaks_keeps_its_name_and_its_protection),
+                TEST(what_a_late_filesystem_does_not_show_is_known_from_the_logs),
                 TEST(a_punched_log_is_healed_once_it_is_at_rest),
                 TEST(the_ballast_is_made_with_ample_room_and_its_making_is_no_alarm),
                 TEST(a_quiet_host_is_looked_at_every_five_seconds),

@@ -74,6 +74,28 @@ static void a_rule_meets_dockers_name_and_the_displayed_one_but_not_a_part(void 
         }
 }
 
+static void one_whom_nobody_can_name_may_be_the_protected_one(void **state) {
+        ContainerInfo c = {.driver = LOG_DRIVER_UNKNOWN, .label_policy = _POLICY_INVALID,
+                           .label_keep_bytes = CONFIG_KEEP_UNSET};
+
+        (void) state;
+        strcpy(c.id, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
+        strcpy(c.name, "0123456789ab");
+        config_set_defaults(&config);
+        assert_false(policy_resolve(&config, &c).is_protected);
+        add_rule(false, "db", POLICY_ALERT, CONFIG_KEEP_UNSET);
+        assert_true(policy_resolve(&config, &c).is_protected);
+        /* With only its driver unknown, it has a name. */
+        strcpy(c.image, "web:1");
+        strcpy(c.name, "web");
+        assert_false(policy_resolve(&config, &c).is_protected);
+        config_set_defaults(&config);
+        config.n_trust_labels = 1;
+        strcpy(config.trust_labels[0], "db:*");
+        c.image[0] = 0;
+        assert_true(policy_resolve(&config, &c).is_protected);
+}
+
 static void a_label_tightens_and_never_loosens(void **state) {
         static const struct {
                 Policy configured, label, in_force, in_force_trusted;
@@ -125,6 +147,7 @@ int main(void) {
                 cmocka_unit_test_setup(the_last_rule_that_matches_and_sets_a_value_wins, set_up),
                 cmocka_unit_test_setup(a_rule_meets_dockers_name_and_the_displayed_one_but_not_a_part,
                                         set_up),
+                cmocka_unit_test_setup(one_whom_nobody_can_name_may_be_the_protected_one, set_up),
                 cmocka_unit_test_setup(a_label_tightens_and_never_loosens, set_up),
                 cmocka_unit_test_setup(a_label_may_ask_to_keep_less_and_more_only_when_it_is_trusted,
                                         set_up),
