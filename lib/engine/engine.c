@@ -116,6 +116,14 @@ void engine_unseen_add(Engine *e, double grown_bytes) {
                 e->unseen_bytes[0] += (uint64_t) grown_bytes;
 }
 
+void engine_unseen_cancel(Engine *e, uint64_t freed_bytes) {
+        for (int i = 1; i >= 0; i--) {
+                uint64_t part = MIN(freed_bytes, e->unseen_bytes[i]);
+                e->unseen_bytes[i] -= part;
+                freed_bytes -= part;
+        }
+}
+
 static void unseen_take_off(Engine *e, PartitionSample *s, uint64_t time_usec) {
         uint64_t shown = e->sampled_usec != 0 && s->avail_bytes < e->shown_avail_bytes
                         ? e->shown_avail_bytes - s->avail_bytes : 0;

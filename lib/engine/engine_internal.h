@@ -120,3 +120,5 @@ void plan_upkeep(Engine *e, Plan *plan, uint64_t now_usec, uint64_t *ret_wake_us
 
 /* A log has grown by that much, which a filesystem that shows it late has not shown yet. */
 void engine_unseen_add(Engine *e, double grown_bytes);
+/* That much of a log was freed: what of it was not shown yet never will be. */
+void engine_unseen_cancel(Engine *e, uint64_t freed_bytes);

@@ -83,6 +83,7 @@ static void credit(Engine *e, uint64_t freed_bytes, uint64_t now_usec) {
         if (freed_bytes > 0)
                 e->settled_usec = MAX(e->settled_usec, now_usec);
         demand_credit(&e->demand, freed_bytes, now_usec, e->freed_is_late);
+        engine_unseen_cancel(e, freed_bytes);
 }
 
 static void settle_cut(

@@ -252,6 +252,7 @@ static void a_hostile_answer_neither_crashes_nor_reaches_the_terminal(void **sta
                 FILE *out = open_memstream(&page, &n);
                 render_status(out, &ascii, json);
                 (void) render_check(out, json, "");
+                (void) render_check_json(out, json, "");
                 render_alerts(out, &ascii, render_array(json, "last_events"));
                 (void) fclose(out);
                 for (const char *p = page; *p; p++)
@@ -273,6 +274,25 @@ static void colours_are_there_only_where_they_are_wanted(void **state) {
         assert_memory_equal(page, "\033[97;41;1m BLIND \033[0m  ", 21);
         free(page);
         cJSON_Delete(json);
+}
+
+/* --json says the same as the line: its word, its sentence, its code. */
+static void check_object(const cJSON *guard, int code, const char *line) {
+        char *text = NULL, expected[1024];
+        size_t n;
+        FILE *out = open_memstream(&text, &n);
+        assert_int_equal(render_check_json(out, guard, "nobody is there"), code);
+        (void) fclose(out);
+        cJSON *object = cJSON_Parse(text);
+        assert_non_null(object);
+        assert_int_equal(render_number(object, "code"), code);
+        (void) snprintf(expected, sizeof(expected), "DISKBRAKE %s - %s",
+                cJSON_GetObjectItemCaseSensitive(object, "state")->valuestring,
+                cJSON_GetObjectItemCaseSensitive(object, "text")->valuestring);
+        assert_memory_equal(line, expected, strlen(expected));
+        assert_non_null(strchr(" \n", line[strlen(expected)]));
+        cJSON_Delete(object);
+        free(text);
 }
 
 static void check_is_a_line_and_an_exit_code(void **state) {
@@ -305,6 +325,7 @@ static void check_is_a_line_and_an_exit_code(void **state) {
                 cJSON *json = cases[i].guard ? json_of(cases[i].guard) : NULL;
                 FILE *out = open_memstream(&line, &n);
                 int code = render_check(out, json, "nobody is there");
+                check_object(json, cases[i].code, expected);
                 (void) fclose(out);
                 check_text(line, expected);
                 assert_int_equal(code, cases[i].code);
@@ -312,6 +333,51 @@ static void check_is_a_line_and_an_exit_code(void **state) {
                 free(expected);
                 cJSON_Delete(json);
         }
+}
+
+static void check_has_its_numbers_as_json_too(void **state) {
+        char *text = NULL;
+        size_t n;
+        cJSON *json = json_of(GUARD("enforce", FLOOD "," CALM "," BLIND, "", ""));
+        FILE *out = open_memstream(&text, &n);
+        (void) state;
+        assert_int_equal(render_check_json(out, json, ""), 2);
+        (void) fclose(out);
+        cJSON *got = cJSON_Parse(text), *expected = json_of(
+                "{'code':2,'state':'CRITICAL','text':'blind on /srv: stuck in statvfs on /srv since 14 s',"
+                "'partitions':[{'mount':'/var/lib/docker','used_bytes':98784247808,"
+                "'total_bytes':107374182400,'fill_bps':224395264,'full_in_sec':38.2},"
+                "{'mount':'/var/lib/docker','used_bytes':44023414784,'total_bytes':107374182400,"
+                "'fill_bps':0,'full_in_sec':null}]}");
+        if (!cJSON_Compare(got, expected, true))
+                fail_msg("%s", text);
+        cJSON_Delete(got);
+        cJSON_Delete(expected);
+        cJSON_Delete(json);
+        free(text);
+}
+
+static void of_a_log_whose_driver_is_unknown_nobody_says_that_it_is_stopped(void **state) {
+        (void) state;
+        check_status(&ascii, GUARD("enforce",
+                "{'mount':'/srv','roots':['/srv'],'level':'ok','state':'guarding','state_detail':'',"
+                "'total_bytes':1073741824,'avail_bytes':536870912,'fill_bps':0,'logs_total':2,'logs':["
+                "{'name':'','id':'0123456789abcdef','driver':'unknown','running':false,"
+                "'allocated_bytes':2048,'hole_bytes':0,'growth_bps':0,'share':0,'protected':false},"
+                "{'name':'db','id':'0b1c','driver':'json-file','running':false,"
+                "'allocated_bytes':1024,'hole_bytes':0,'growth_bps':0,'share':0,'protected':false}]}",
+                "", ""),
+                "OK  guarding 1 partition\n"
+                "\n"
+                "/srv  ok\n"
+                "####################....................  50 % full, 512 MiB free of 1 GiB\n"
+                "not filling\n"
+                "guarding\n"
+                "  largest logs (none grows)              growth       size   share\n"
+                "  0123456789ab                                -      2 KiB       -  unknown\n"
+                "  db                                          -      1 KiB       -  stopped\n"
+                "\n"
+                "diskbrake 0.1.0, mode enforce, up 3 d 4 h\n");
 }
 
 static void alerts_say_since_when_and_who_knows(void **state) {
@@ -342,7 +408,7 @@ static void errors_say_what_to_do(void **state) {
                         "db is protected (policy alert): its log is never touched"},
                 {"{'error':'io.diskbrake.NotSafe','parameters':{'name':'db','method':'collapse',"
                  "'detail':'d'}}",
-                        "the method collapse would harm readers or the writer of db: d"},
+                        "trimming db is not safe: d"},
                 {"{'error':'io.diskbrake.Busy'}", "busy: ?"},
                 {"{'error':'x.\\u001bY'}", "diskbrake answered with the error x.?Y"},
         };
@@ -372,6 +438,8 @@ int main(void) {
                 cmocka_unit_test(a_hostile_answer_neither_crashes_nor_reaches_the_terminal),
                 cmocka_unit_test(colours_are_there_only_where_they_are_wanted),
                 cmocka_unit_test(check_is_a_line_and_an_exit_code),
+                cmocka_unit_test(check_has_its_numbers_as_json_too),
+                cmocka_unit_test(of_a_log_whose_driver_is_unknown_nobody_says_that_it_is_stopped),
                 cmocka_unit_test(alerts_say_since_when_and_who_knows),
                 cmocka_unit_test(errors_say_what_to_do),
         };

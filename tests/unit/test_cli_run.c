@@ -120,7 +120,8 @@ static void mistakes_are_named_and_nothing_is_done(void **state) {
                 {"trim", 2, "", "needs NAME"},
                 {"trim a b", 2, "", "b is too much"},
                 {"trim web --keep much", 2, "", "not a size"},
-                {"trim web --method burn", 2, "", "collapse"},
+                {"trim web --method burn", 2, "",
+                "burn is none: delete, collapse, collapse-leased, punch, truncate or heal"},
                 {"trim web --method ballast-release", 2, "", "collapse"},
                 {"pause", 2, "", "--for"},
                 {"pause --for 5min --off", 2, "", "--for"},
@@ -139,6 +140,8 @@ static void help_and_version_need_no_daemon(void **state) {
                 {"--help", 0, "Usage: diskbrake COMMAND", ""},
                 {"-h", 0, "config check [FILE]", ""},
                 {"trim --help", 0, "--dry-run", ""},
+                {"trim --help", 0, "delete, collapse, collapse-leased, punch, truncate or heal", ""},
+                {"check --help", 0, "--json", ""},
                 {"--help check", 0, "Exit code", ""},
                 {"--version", 0, "diskbrake 0.", ""},
         };
@@ -150,6 +153,7 @@ static void without_a_daemon_it_says_how_to_start_it(void **state) {
         static const Case cases[] = {
                 {"--socket /nonexistent/x status", 1, "", "sudo systemctl start diskbrake"},
                 {"--socket /nonexistent/x check", 3, "DISKBRAKE UNKNOWN - diskbrake is not running", ""},
+                {"--socket /nonexistent/x check --json", 3, "\"state\": \"UNKNOWN\"", ""},
                 {"--socket /nonexistent/x events -f", 1, "", "not running"},
         };
         (void) state;
@@ -173,6 +177,7 @@ static void each_command_does_its_job(void **state) {
                 {"-s SOCKET status", 0, "CRITICAL  /var/lib/docker is full in 3 to 4 min", ""},
                 {"-s SOCKET status --json", 0, "\"growth_bps\": 204472320", ""},
                 {"-s SOCKET check", 2, "DISKBRAKE CRITICAL - critical", ""},
+                {"-s SOCKET check --json", 2, "\"state\": \"CRITICAL\"", ""},
                 {"-s SOCKET trim web --keep 1M --method punch", 0,
                 "web: freed 3 GiB (punch), 16 MiB are left", ""},
                 {"-s SOCKET trim db", 1, "", "db is protected"},
@@ -246,6 +251,30 @@ static void write_file(const char *name, const char *text) {
         (void) fclose(f);
 }
 
+/* message: NULL: it is right; line: 0: null. */
+static void config_check_json(const char *path, const char *file, unsigned line, const char *message) {
+        static Output o;
+        char words[256], expected[160];
+
+        (void) snprintf(words, sizeof(words), "config check --json %s", path);
+        run(words, &o);
+        assert_int_equal(o.code, message ? 1 : 0);
+        assert_string_equal(o.err, "");
+        cJSON *json = cJSON_Parse(o.out);
+        assert_non_null(json);
+        const cJSON *at = cJSON_GetObjectItemCaseSensitive(json, "line");
+        const char *said = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "message"));
+        assert_int_equal(cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, "ok")), !message);
+        (void) snprintf(expected, sizeof(expected), "%s/%s", folder, file);
+        assert_string_equal(cJSON_GetObjectItemCaseSensitive(json, "file")->valuestring, expected);
+        if (message) {
+                assert_true(line == 0 ? cJSON_IsNull(at) : cJSON_IsNumber(at) && at->valueint == (int) line);
+                assert_non_null(strstr(said, message));
+        } else
+                assert_true(!at && !said);
+        cJSON_Delete(json);
+}
+
 static void the_configuration_is_read_with_its_drop_ins_by_name(void **state) {
         char path[128], drop_ins[140], message[CONFIG_READ_MESSAGE_MAX] = "";
         Config config;
@@ -282,7 +311,14 @@ static void the_configuration_is_read_with_its_drop_ins_by_name(void **state) {
         assert_int_equal(o.code, 1);
         assert_string_equal(o.out, "");
         assert_non_null(strstr(o.err, "/a.conf.d/15.conf:3: "));
+        config_check_json(path, "a.conf.d/15.conf", 3, "Keep=lots");
+
+        write_file("a.conf.d/15.conf", "[Trim]\nKeep=1K\n");
+        write_file("a.conf.d/20.conf", "");
+        config_check_json(path, "a.conf", 0, "[Trim] Keep=1 KiB");
+
         write_file("a.conf.d/15.conf", "");
+        config_check_json(path, "a.conf", 0, NULL);
         run(words, &o);
         assert_int_equal(o.code, 0);
         assert_non_null(strstr(o.out, "a.conf is right"));

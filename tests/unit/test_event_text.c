@@ -69,8 +69,8 @@ static void a_raised_level_tells_when_and_why(void **state) {
         e.observing = true;
         e.share_permyriad = 1200;
         e.is_protected = false;
-        assert_message(&e, "/var/lib/docker is full in 4 to 6 min: no log alone explains the growth, most "
-                           "of it (12 %) "
+        assert_message(&e, "/var/lib/docker is full in 4 to 6 min: no log alone explains the growth, the "
+                           "largest part (12 %) "
                            "is the log of `web` (compose shop/web) (214 MiB/s); mode observe, nothing is "
                            "touched");
         e.container_id[0] = 0;
@@ -170,8 +170,8 @@ static void an_act_tells_what_readers_will_see(void **state) {
         e.container_id[0] = e.container_name[0] = 0;
         assert_message(&e, "freed 812 MiB on /var/lib/docker by giving up the ballast");
         e.method = METHOD_BALLAST_MAKE;
-        assert_message(&e, "the ballast on /var/lib/docker is set aside again: 812 MiB to give "
-                           "up in an emergency");
+        assert_message(&e, "set aside 812 MiB as ballast on /var/lib/docker, to be given up in an "
+                           "emergency");
 
         e = example_act(EVENT_HEALED, METHOD_HEAL);
         assert_message(&e,
@@ -305,26 +305,31 @@ static void every_event_has_a_sentence_and_a_name(void **state) {
                 assert_true(strlen(buf) > 10);
                 assert_null(strstr(buf, "has no words"));
                 for (EventType b = EVENT_LEVEL_RAISED; b < a; b++)
-                        assert_string_not_equal(event_type_to_string(a), event_type_to_string(b));
+                        assert_string_not_equal(event_name(&e), event_name(&(Event){ .type = b }));
         }
-        assert_string_equal(event_type_to_string(EVENT_LEVEL_RAISED), "level-raised");
-        assert_string_equal(event_type_to_string(EVENT_ACT_DONE), "act-done");
-        assert_string_equal(event_type_to_string((EventType) 0), "notice");
-        assert_string_equal(event_type_to_string(_EVENT_MAX), "notice");
+        assert_string_equal(event_name(&(Event){ .type = EVENT_LEVEL_RAISED }), "level-raised");
+        assert_string_equal(event_name(&(Event){ .type = EVENT_ACT_DONE }), "act-done");
+        assert_string_equal(event_name(&(Event){}), "notice");
+        assert_string_equal(event_name(&(Event){ .type = _EVENT_MAX }), "notice");
 }
 
 static void every_event_has_an_id_and_a_raised_level_one_each(void **state) {
-        const char *ids[_EVENT_MAX + _LEVEL_MAX];
+        const char *ids[_EVENT_MAX + _LEVEL_MAX + 2];
         size_t n_ids = 0;
 
         (void) state;
         for (Level level = LEVEL_NOTICE; level < _LEVEL_MAX; level++)
-                ids[n_ids++] = event_message_id(EVENT_LEVEL_RAISED, level);
+                ids[n_ids++] = event_message_id(&(Event){ .type = EVENT_LEVEL_RAISED, .level = level });
         for (EventType type = EVENT_LEVEL_RAISED + 1; type < _EVENT_MAX; type++) {
-                ids[n_ids++] = event_message_id(type, LEVEL_OK);
-                assert_string_equal(
-                                event_message_id(type, LEVEL_EMERGENCY), event_message_id(type, LEVEL_OK));
+                Event e = { .type = type };
+
+                ids[n_ids++] = event_message_id(&e);
+                e.level = LEVEL_EMERGENCY;
+                e.method = METHOD_PUNCH;
+                assert_string_equal(event_message_id(&e), ids[n_ids - 1]);
         }
+        ids[n_ids++] = event_message_id(&(Event){ .type = EVENT_ACT_DONE, .method = METHOD_BALLAST_MAKE });
+        ids[n_ids++] = event_message_id(&(Event){ .type = EVENT_ACT_FAILED, .method = METHOD_BALLAST_MAKE });
         for (size_t i = 0; i < n_ids; i++) {
                 assert_int_equal(strlen(ids[i]), 32);
                 assert_int_equal(strspn(ids[i], "0123456789abcdef"), 32);
@@ -332,9 +337,27 @@ static void every_event_has_an_id_and_a_raised_level_one_each(void **state) {
                         assert_string_not_equal(ids[i], ids[j]);
         }
         /* Filters go by them: one that changes is a mistake. */
-        assert_string_equal(event_message_id(EVENT_LEVEL_RAISED, LEVEL_CRITICAL),
+        assert_string_equal(event_message_id(&(Event){
+                                            .type = EVENT_LEVEL_RAISED, .level = LEVEL_CRITICAL }),
                         "14176f7e35b1405da3f6109a6c085aa2");
-        assert_string_equal(event_message_id(EVENT_ACT_DONE, LEVEL_OK), "b54d6f5d6c634ec1b6df03e202e5009d");
+        assert_string_equal(event_message_id(&(Event){ .type = EVENT_ACT_DONE }),
+                        "b54d6f5d6c634ec1b6df03e202e5009d");
+}
+
+static void making_the_ballast_is_no_act_on_a_log(void **state) {
+        Event e = example_act(EVENT_ACT_DONE, METHOD_BALLAST_MAKE);
+
+        (void) state;
+        e.level = LEVEL_EMERGENCY;
+        assert_string_equal(event_name(&e), "ballast-made");
+        assert_string_equal(event_message_id(&e), "84152c92f96440f9b9e36bff61d06fd9");
+        e.type = EVENT_ACT_FAILED;
+        assert_string_equal(event_name(&e), "ballast-failed");
+        assert_string_equal(event_message_id(&e), "794e6c16e40048a98a1b59a7af661fa9");
+        e.method = METHOD_BALLAST_RELEASE; /* that one freed space */
+        assert_string_equal(event_name(&e), "act-failed");
+        e.type = EVENT_ACT_DONE;
+        assert_string_equal(event_name(&e), "act-done");
 }
 
 static void priorities_are_those_of_syslog(void **state) {
@@ -352,6 +375,8 @@ static void priorities_are_those_of_syslog(void **state) {
                         {{.type = EVENT_ACT_DONE, .method = METHOD_TRUNCATE, .asker = {0, 1, "x"}},
                                         LOG_NOTICE},
                         {{.type = EVENT_ACT_FAILED}, LOG_ERR},
+                        {{.type = EVENT_ACT_DONE, .method = METHOD_BALLAST_MAKE}, LOG_INFO},
+                        {{.type = EVENT_ACT_FAILED, .method = METHOD_BALLAST_MAKE}, LOG_WARNING},
                         {{.type = EVENT_NOTHING_LEFT}, LOG_CRIT},
                         {{.type = EVENT_BLIND}, LOG_CRIT},
                         {{.type = EVENT_CANNOT_ACT}, LOG_CRIT},
@@ -413,6 +438,7 @@ int main(void) {
                 cmocka_unit_test(the_house_has_its_sentences_too),
                 cmocka_unit_test(every_event_has_a_sentence_and_a_name),
                 cmocka_unit_test(every_event_has_an_id_and_a_raised_level_one_each),
+                cmocka_unit_test(making_the_ballast_is_no_act_on_a_log),
                 cmocka_unit_test(priorities_are_those_of_syslog),
                 cmocka_unit_test(a_small_buffer_cuts_the_sentence),
                 cmocka_unit_test(the_longest_texts_fit_into_a_sentence),
