@@ -33,7 +33,8 @@ static const Command commands[] = {
         {"check", "", CHECK, 0, 0, command_check, "one line and an exit code, for monitoring",
                 "Exit code: 0 ok, 1 warning, 2 critical or blind, 3 unknown (no answer)."},
         {"trim", "NAME", TRIM, 1, 1, command_trim, "free the head of one container's log now",
-                "NAME is a container's name, its id, or the beginning of its id. The newest lines stay."},
+                "NAME is a container's name, its id, or the beginning of its id. The newest lines stay.\n"
+                "METHOD is " METHODS_FOR_PEOPLE "."},
         {"pause", "[PARTITION]", PAUSE, 0, 1, command_pause, "no acts for a while; alerts go on",
                 "For a planned restore, say. It ends by itself. Without PARTITION: everywhere."},
         {"alerts", "", ALERTS, 0, 0, command_alerts, "the alerts that are open", NULL},
@@ -60,7 +61,7 @@ typedef struct CliOption {
 static const CliOption cli_options[] = {
         {"keep", "SIZE", 'k', TRIM, TEXT, offsetof(Arguments, keep), "leave at least the newest SIZE (16M)"},
         {"method", "METHOD", 'm', TRIM, TEXT, offsetof(Arguments, method),
-                METHODS_FOR_PEOPLE "; refused where unsafe"},
+                "how, instead of the mildest way; refused where unsafe"},
         {"dry-run", NULL, 'n', TRIM, FLAG, offsetof(Arguments, dry_run),
                 "say what would be done, do nothing"},
         {"for", "DURATION", 0, PAUSE, TEXT, offsetof(Arguments, span), "for how long (30min, 2h)"},

@@ -94,7 +94,7 @@ static void print_label(FILE *out, const cJSON *p, const char *suffix) {
 /* Of a partition: what the line and the object both show. */
 typedef struct Numbers {
         uint64_t total_bytes, used_bytes;
-        double fill_bps;
+        int64_t fill_bps;
         double full_in_sec; /* < 0: not known */
 } Numbers;
 
@@ -105,7 +105,7 @@ static Numbers numbers_of(const cJSON *p) {
         return (Numbers){
                 .total_bytes = total,
                 .used_bytes = total - MIN(avail, total),
-                .fill_bps = render_number(p, "fill_bps"),
+                .fill_bps = render_rate(p, "fill_bps"),
                 .full_in_sec = cJSON_IsNumber(low) ? low->valuedouble : -1,
         };
 }
@@ -114,9 +114,10 @@ static void print_numbers(FILE *out, const cJSON *p) {
         Numbers n = numbers_of(p);
 
         print_label(out, p, "");
-        fprintf(out, "%lluB;;;0;%llu", (unsigned long long) n.used_bytes, (unsigned long long) n.total_bytes);
+        fprintf(out, "%lluB;;;0;%llu", (unsigned long long) n.used_bytes,
+                (unsigned long long) n.total_bytes);
         print_label(out, p, " fill");
-        fprintf(out, "%.0fB", n.fill_bps);
+        fprintf(out, "%lldB", (long long) n.fill_bps);
         if (n.full_in_sec >= 0) {
                 print_label(out, p, " full in");
                 fprintf(out, "%.0fs", n.full_in_sec);
@@ -157,7 +158,7 @@ static void add_numbers(JsonWriter *w, const cJSON *p) {
         json_writer_add_string(w, "mount", render_field(&plain, p, "mount", mount, sizeof(mount)));
         json_writer_add_uint(w, "used_bytes", n.used_bytes);
         json_writer_add_uint(w, "total_bytes", n.total_bytes);
-        json_writer_add_int(w, "fill_bps", render_rate(p, "fill_bps"));
+        json_writer_add_int(w, "fill_bps", n.fill_bps);
         if (n.full_in_sec >= 0)
                 json_writer_add_double(w, "full_in_sec", n.full_in_sec);
         else
@@ -174,7 +175,7 @@ int render_check_json(FILE *out, const cJSON *guard, const char *reason) {
 
         if (guard) {
                 Verdict v = render_verdict(guard);
-                FILE *f = fmemopen(sentence, sizeof(sentence), "w");
+                FILE *f = fmemopen(sentence, sizeof(sentence) - 1, "w"); /* its end stays 0 */
 
                 code = code_of(&v);
                 if (f) {
@@ -196,7 +197,7 @@ int render_check_json(FILE *out, const cJSON *guard, const char *reason) {
         json_writer_end_array(&w);
         json_writer_end_object(&w);
         if (json_writer_finish(&w, &text) < 0) {
-                fputs("{\"code\": 3, \"state\": \"UNKNOWN\", \"text\": \"no memory\", \"partitions\": []}\n", out);
+                fputs("{\"code\":3,\"state\":\"UNKNOWN\",\"text\":\"no memory\",\"partitions\":[]}\n", out);
                 return CHECK_UNKNOWN;
         }
         fprintf(out, "%s\n", text);

@@ -9,6 +9,6 @@
 
 int render_check(FILE *out, const cJSON *guard, const char *reason);
 
-/* The same as an object: code, state (the word), text (the sentence), partitions (the numbers; as in the line,
- * without those that are not seen). The same exit code. */
+/* The same as an object: code, state (the word), text (the sentence), partitions (the numbers; as in the
+ * line, without those that are not seen). The same exit code. */
 int render_check_json(FILE *out, const cJSON *guard, const char *reason);

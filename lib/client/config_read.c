@@ -145,7 +145,8 @@ int config_read(const char *path, Config *ret_config, char *ret_message, size_t 
         if (r == 0)
                 return 0;
         if (error.line > 0)
-                (void) snprintf(ret_message, message_bytes, "%s:%u: %s", error.file, error.line, error.message);
+                (void) snprintf(ret_message, message_bytes, "%s:%u: %s", error.file, error.line,
+                        error.message);
         else
                 (void) snprintf(ret_message, message_bytes, "%s: %s", error.file, error.message);
         return r;

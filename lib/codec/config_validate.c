@@ -49,8 +49,8 @@ static bool levels_are_ordered(const Config *config, ConfigError *error) {
                                                 this->free_bytes == before->free_bytes)) {
                         message = error_begin(error);
                         text_appendf(&message,
-                                        "[Levels] %sFree=%s must be less than %sFree=%s, in percent and in bytes (a "
-                                        "part left out is no limit at all)",
+                                        "[Levels] %sFree=%s must be less than %sFree=%s, in percent and in "
+                                        "bytes (a part left out is no limit at all)",
                                         level_names[l],
                                         config_free_format(this->free_permyriad, this->free_bytes, a,
                                                         sizeof(a)),
@@ -71,8 +71,8 @@ static bool levels_are_ordered(const Config *config, ConfigError *error) {
         return true;
 }
 
-static bool span_is_within(const char *section_and_key, uint64_t usec, uint64_t least_usec, uint64_t most_usec,
-                ConfigError *error) {
+static bool span_is_within(const char *section_and_key, uint64_t usec, uint64_t least_usec,
+                uint64_t most_usec, ConfigError *error) {
         char is[UNITS_TEXT_MAX], least[UNITS_TEXT_MAX], most[UNITS_TEXT_MAX];
         Text message;
 
@@ -84,8 +84,8 @@ static bool span_is_within(const char *section_and_key, uint64_t usec, uint64_t 
         return false;
 }
 
-static bool keep_is_enough(
-                const char *section, const char *pattern, const char *key, uint64_t keep_bytes, ConfigError *error) {
+static bool keep_is_enough(const char *section, const char *pattern, const char *key, uint64_t keep_bytes,
+                ConfigError *error) {
         char is[UNITS_TEXT_MAX], least[UNITS_TEXT_MAX];
         Text message;
 
@@ -130,14 +130,14 @@ int config_validate(const Config *config, ConfigError *ret_error) {
         if (!levels_are_ordered(config, ret_error) ||
                         !span_is_within("[Levels] NoticeWithin", config->levels[LEVEL_NOTICE].within_usec, 0,
                                         WITHIN_MOST_USEC, ret_error) ||
-                        !span_is_within("[Levels] ClearHold", config->clear_hold_usec, 0, CLEAR_HOLD_MOST_USEC,
-                                        ret_error) ||
+                        !span_is_within("[Levels] ClearHold", config->clear_hold_usec, 0,
+                                        CLEAR_HOLD_MOST_USEC, ret_error) ||
                         !span_is_within("[Trim] Cooldown", config->cooldown_usec, 0, COOLDOWN_MOST_USEC,
                                         ret_error) ||
-                        !span_is_within("[Deadlines] Watcher", config->watcher_deadline_usec, DEADLINE_LEAST_USEC,
-                                        DEADLINE_MOST_USEC, ret_error) ||
-                        !span_is_within("[Deadlines] Trimmer", config->trimmer_deadline_usec, DEADLINE_LEAST_USEC,
-                                        DEADLINE_MOST_USEC, ret_error) ||
+                        !span_is_within("[Deadlines] Watcher", config->watcher_deadline_usec,
+                                        DEADLINE_LEAST_USEC, DEADLINE_MOST_USEC, ret_error) ||
+                        !span_is_within("[Deadlines] Trimmer", config->trimmer_deadline_usec,
+                                        DEADLINE_LEAST_USEC, DEADLINE_MOST_USEC, ret_error) ||
                         !keeps_are_sane(config, ret_error))
                 return CONFIG_PARSE_E_INVALID;
         if (emergency->free_permyriad == 0 || emergency->free_bytes == 0) {

@@ -9,58 +9,55 @@
 
 enum { EMERG, ALERT, CRIT, ERR, WARNING, NOTICE, INFO }; /* syslog's numbers */
 
+#define ANY METHOD_NONE
+
 typedef struct EventKind {
         EventType type;
         Level level;   /* of EVENT_LEVEL_RAISED; else LEVEL_OK: any */
-        Method method; /* METHOD_NONE: any */
+        Method method;
         int priority;
         const char *name;
         const char *message_id; /* of systemd-id128 new */
 } EventKind;
 
 static const EventKind kinds[] = {
-        { EVENT_LEVEL_RAISED, LEVEL_NOTICE, METHOD_NONE, NOTICE, "level-raised",
+        { EVENT_LEVEL_RAISED, LEVEL_NOTICE, ANY, NOTICE, "level-raised",
           "715b48d5392e44ff8a73a76856ce32fd" },
-        { EVENT_LEVEL_RAISED, LEVEL_WARNING, METHOD_NONE, WARNING, "level-raised",
+        { EVENT_LEVEL_RAISED, LEVEL_WARNING, ANY, WARNING, "level-raised",
           "cae7dff44e934685b0f538870e53a487" },
-        { EVENT_LEVEL_RAISED, LEVEL_CRITICAL, METHOD_NONE, CRIT, "level-raised",
+        { EVENT_LEVEL_RAISED, LEVEL_CRITICAL, ANY, CRIT, "level-raised",
           "14176f7e35b1405da3f6109a6c085aa2" },
-        { EVENT_LEVEL_RAISED, LEVEL_EMERGENCY, METHOD_NONE, EMERG, "level-raised",
+        { EVENT_LEVEL_RAISED, LEVEL_EMERGENCY, ANY, EMERG, "level-raised",
           "d022e08d84814243b9dcf00789ea6e06" },
-        { EVENT_LEVEL_CLEARED, LEVEL_OK, METHOD_NONE, NOTICE, "level-cleared",
-          "84a370130f0e4242a28f7b301dd513a3" },
-        { EVENT_ACT_PLANNED, LEVEL_OK, METHOD_NONE, NOTICE, "act-planned",
-          "9e58da63266d4ab2b8423b6b2aa2bf1c" },
-        { EVENT_ACT_DONE, LEVEL_OK, METHOD_NONE, NOTICE, "act-done", "b54d6f5d6c634ec1b6df03e202e5009d" },
+        { EVENT_LEVEL_CLEARED, LEVEL_OK, ANY, NOTICE, "level-cleared", "84a370130f0e4242a28f7b301dd513a3" },
+        { EVENT_ACT_PLANNED, LEVEL_OK, ANY, NOTICE, "act-planned", "9e58da63266d4ab2b8423b6b2aa2bf1c" },
+        { EVENT_ACT_DONE, LEVEL_OK, ANY, NOTICE, "act-done", "b54d6f5d6c634ec1b6df03e202e5009d" },
         { EVENT_ACT_DONE, LEVEL_OK, METHOD_BALLAST_MAKE, INFO, "ballast-made",
           "84152c92f96440f9b9e36bff61d06fd9" },
-        { EVENT_ACT_INEFFECTIVE, LEVEL_OK, METHOD_NONE, WARNING, "act-ineffective",
+        { EVENT_ACT_INEFFECTIVE, LEVEL_OK, ANY, WARNING, "act-ineffective",
           "c109832611344bd287f3b6122ac7de43" },
-        { EVENT_ACT_FAILED, LEVEL_OK, METHOD_NONE, ERR, "act-failed", "2d5a826c95304c7ca2a71ac3d9d6cc8a" },
+        { EVENT_ACT_FAILED, LEVEL_OK, ANY, ERR, "act-failed", "2d5a826c95304c7ca2a71ac3d9d6cc8a" },
         { EVENT_ACT_FAILED, LEVEL_OK, METHOD_BALLAST_MAKE, WARNING, "ballast-failed",
           "794e6c16e40048a98a1b59a7af661fa9" },
-        { EVENT_NOTHING_LEFT, LEVEL_OK, METHOD_NONE, CRIT, "nothing-left",
-          "1fd9efb0acad49008a41776b6a909af2" },
-        { EVENT_HEALED, LEVEL_OK, METHOD_NONE, INFO, "healed", "d8b029819825464c8ac2e1bf12f1c48b" },
-        { EVENT_BLIND, LEVEL_OK, METHOD_NONE, CRIT, "blind", "f4ceb7e958c147109d9cd03b2617eac5" },
-        { EVENT_SIGHT, LEVEL_OK, METHOD_NONE, NOTICE, "sight", "d76487c622c14ad58cfe127656e93b34" },
-        { EVENT_CANNOT_ACT, LEVEL_OK, METHOD_NONE, CRIT, "cannot-act", "387a8482dee943e79812787ee5136535" },
-        { EVENT_CAN_ACT, LEVEL_OK, METHOD_NONE, NOTICE, "can-act", "c9514f9afa4547c086e2cb8850bc24ab" },
-        { EVENT_GUARDING, LEVEL_OK, METHOD_NONE, INFO, "guarding", "00e22cf7d87b4735a1c079763941e27b" },
-        { EVENT_PARTITION_GONE, LEVEL_OK, METHOD_NONE, WARNING, "partition-gone",
+        { EVENT_NOTHING_LEFT, LEVEL_OK, ANY, CRIT, "nothing-left", "1fd9efb0acad49008a41776b6a909af2" },
+        { EVENT_HEALED, LEVEL_OK, ANY, INFO, "healed", "d8b029819825464c8ac2e1bf12f1c48b" },
+        { EVENT_BLIND, LEVEL_OK, ANY, CRIT, "blind", "f4ceb7e958c147109d9cd03b2617eac5" },
+        { EVENT_SIGHT, LEVEL_OK, ANY, NOTICE, "sight", "d76487c622c14ad58cfe127656e93b34" },
+        { EVENT_CANNOT_ACT, LEVEL_OK, ANY, CRIT, "cannot-act", "387a8482dee943e79812787ee5136535" },
+        { EVENT_CAN_ACT, LEVEL_OK, ANY, NOTICE, "can-act", "c9514f9afa4547c086e2cb8850bc24ab" },
+        { EVENT_GUARDING, LEVEL_OK, ANY, INFO, "guarding", "00e22cf7d87b4735a1c079763941e27b" },
+        { EVENT_PARTITION_GONE, LEVEL_OK, ANY, WARNING, "partition-gone",
           "96b0e6d4c939428aaff393d1b06c65c3" },
-        { EVENT_NOTICE, LEVEL_OK, METHOD_NONE, WARNING, "notice", "a37fa0414544495bb01af1c689956236" },
-        { EVENT_STARTED, LEVEL_OK, METHOD_NONE, INFO, "started", "614917a111e84245a283edb7bdae0cc5" },
-        { EVENT_STOPPING, LEVEL_OK, METHOD_NONE, NOTICE, "stopping", "08e2a10df76e492182de0cc65218640b" },
-        { EVENT_RELOADED, LEVEL_OK, METHOD_NONE, INFO, "reloaded", "712cc31efbb54bb9a5b851a3726ee8b8" },
-        { EVENT_RELOAD_FAILED, LEVEL_OK, METHOD_NONE, ERR, "reload-failed",
-          "37a43557a93a4ab3a20b66a7f55a838d" },
-        { EVENT_REFUSED, LEVEL_OK, METHOD_NONE, CRIT, "refused", "2c566e29cbab4246a9df3a99ab5217d2" },
-        { EVENT_PAUSED, LEVEL_OK, METHOD_NONE, NOTICE, "paused", "0730c26a57764f5995fe2245687864e5" },
-        { EVENT_RESUMED, LEVEL_OK, METHOD_NONE, NOTICE, "resumed", "6742c4379b1a4d65b4aa1d701e41888d" },
-        { EVENT_DROPPED, LEVEL_OK, METHOD_NONE, WARNING, "dropped", "81ed83e002ca44d393992fd59bb5975e" },
-        { EVENT_ACKNOWLEDGED, LEVEL_OK, METHOD_NONE, NOTICE, "acknowledged",
-          "713587374e2943708156e366cde28805" },
+        { EVENT_NOTICE, LEVEL_OK, ANY, WARNING, "notice", "a37fa0414544495bb01af1c689956236" },
+        { EVENT_STARTED, LEVEL_OK, ANY, INFO, "started", "614917a111e84245a283edb7bdae0cc5" },
+        { EVENT_STOPPING, LEVEL_OK, ANY, NOTICE, "stopping", "08e2a10df76e492182de0cc65218640b" },
+        { EVENT_RELOADED, LEVEL_OK, ANY, INFO, "reloaded", "712cc31efbb54bb9a5b851a3726ee8b8" },
+        { EVENT_RELOAD_FAILED, LEVEL_OK, ANY, ERR, "reload-failed", "37a43557a93a4ab3a20b66a7f55a838d" },
+        { EVENT_REFUSED, LEVEL_OK, ANY, CRIT, "refused", "2c566e29cbab4246a9df3a99ab5217d2" },
+        { EVENT_PAUSED, LEVEL_OK, ANY, NOTICE, "paused", "0730c26a57764f5995fe2245687864e5" },
+        { EVENT_RESUMED, LEVEL_OK, ANY, NOTICE, "resumed", "6742c4379b1a4d65b4aa1d701e41888d" },
+        { EVENT_DROPPED, LEVEL_OK, ANY, WARNING, "dropped", "81ed83e002ca44d393992fd59bb5975e" },
+        { EVENT_ACKNOWLEDGED, LEVEL_OK, ANY, NOTICE, "acknowledged", "713587374e2943708156e366cde28805" },
 };
 
 /* The first row of a type stands for the levels and methods that have none of their own; a type that is none
