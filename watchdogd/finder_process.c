@@ -164,6 +164,12 @@ static void add(Dockerds *dockerds, int proc_fd, const char *name, const char *d
         d.pid = (int32_t) strtol(name, NULL, 10);
         d.start = process_read_start(d.fd);
         judge(&d, exe);
+        /* Anybody can start processes of that name: they must not take the place of the real one. */
+        if (!d.trusted && dockerds->n_untrusted >= FINDER_DOCKERDS_MAX / 4) {
+                (void) close(d.fd);
+                return;
+        }
+        dockerds->n_untrusted += !d.trusted;
         read_settings(&d, daemon_json);
         look_at_descriptors(&d);
         dockerds->items[dockerds->n++] = d;

@@ -27,7 +27,7 @@ typedef struct Dockerd {
 
 typedef struct Dockerds {
         Dockerd items[FINDER_DOCKERDS_MAX];
-        uint32_t n;
+        uint32_t n, n_untrusted;
 } Dockerds;
 
 /* proc: "/proc". daemon_json: read where the command line names no other. */

@@ -19,6 +19,8 @@
 
 /* Two workers a partition, one replacement of each, and a few one-shot children. */
 #define CHILDREN_MAX (4 * PARTITIONS_MAX + 8)
+/* Of each kind: one that is stuck, and the one after it. */
+#define ONE_SHOTS_MAX 2
 /* A stage page of each partition's watcher and trimmer; a partition that is replaced by another takes a free one. */
 #define STAGES_MAX (4 * PARTITIONS_MAX)
 /* A supervisor that dies at once must not eat a core; one that dies once is back within a blink. */
@@ -177,6 +179,14 @@ static size_t launcher_free_child(const Launcher *l) {
         return i;
 }
 
+static size_t launcher_n_children(const Launcher *l, uint32_t role) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < CHILDREN_MAX; i++)
+                n += l->children[i] > 0 && l->roles[i] == role;
+        return n;
+}
+
 /* Forks a role. On success ret_fds[0] is the other end of its channel, ret_fds[1] its stage or -EBADF (borrowed). */
 static int launcher_fork(Launcher *l, Role role, uint64_t key, pid_t *ret_pid, int ret_fds[static LAUNCH_FDS_MAX]) {
         _cleanup_close_ int ours = -EBADF, theirs = -EBADF;
@@ -185,6 +195,9 @@ static int launcher_fork(Launcher *l, Role role, uint64_t key, pid_t *ret_pid, i
         pid_t pid, self;
 
         if (role != ROLE_SUPERVISOR && child == CHILDREN_MAX)
+                return -EAGAIN;
+        /* One-shot children that are stuck on a dead disk must not use up the places of those that guard. */
+        if (role > ROLE_TRIMMER && launcher_n_children(l, role) >= ONE_SHOTS_MAX)
                 return -EAGAIN;
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return -errno;
@@ -243,19 +256,10 @@ static void launcher_spawn(Launcher *l, const LaunchMessage *request) {
         (void) close_safe(fds[0]);
 }
 
-/* Those of another user are signalled as that user: this way the launcher needs no CAP_KILL. */
-static void launcher_signal(const Launcher *l, pid_t pid, int signal) {
-        if (kill(pid, signal) == 0 || errno != EPERM || seteuid(l->seed->identity->uid) < 0)
-                return;
-        (void) kill(pid, signal);
-        if (seteuid(0) < 0)
-                _exit(1); /* cannot be: the saved uid is 0 */
-}
-
 static void launcher_kill(const Launcher *l, pid_t pid) {
         for (size_t i = 0; i < CHILDREN_MAX; i++)
                 if (pid > 0 && l->children[i] == pid)
-                        launcher_signal(l, pid, SIGKILL);
+                        (void) kill(pid, SIGKILL);
 }
 
 static void launcher_on_request(Launcher *l) {
@@ -326,13 +330,13 @@ static void launcher_on_signal(Launcher *l, uint64_t now_usec) {
                         break;
                 case SIGHUP:
                         if (l->supervisor_pid > 0)
-                                launcher_signal(l, l->supervisor_pid, SIGHUP);
+                                (void) kill(l->supervisor_pid, SIGHUP);
                         break;
                 default: /* SIGTERM, SIGINT */
                         l->stopping = true;
                         l->stop_at_usec = now_usec + STOP_USEC;
                         if (l->supervisor_pid > 0)
-                                launcher_signal(l, l->supervisor_pid, SIGTERM);
+                                (void) kill(l->supervisor_pid, SIGTERM);
                 }
 }
 
@@ -357,6 +361,11 @@ int launcher_run(const LauncherSeed *seed) {
         (void) sigaddset(&mask, SIGHUP);
         (void) sigprocmask(SIG_BLOCK, &mask, NULL);
         (void) signal(SIGPIPE, SIG_IGN);
+        /* With the unprivileged uid as its real one, the launcher may signal those that run as it without CAP_KILL, and
+         * so may the kernel when the launcher dies (PR_SET_PDEATHSIG is checked like kill(2) by it). The effective uid,
+         * and with it all that root may, stays. */
+        if (setresuid(seed->identity->uid, 0, 0) < 0)
+                return 1;
         l.signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
         if (l.signal_fd < 0)
                 return 1;
@@ -380,7 +389,7 @@ int launcher_run(const LauncherSeed *seed) {
                 if (l.restart_at_usec && now_usec >= l.restart_at_usec && !l.stopping)
                         launcher_start_supervisor(&l, now_usec);
                 if (l.stopping && l.supervisor_pid > 0 && l.stop_at_usec && now_usec >= l.stop_at_usec) {
-                        launcher_signal(&l, l.supervisor_pid, SIGKILL);
+                        (void) kill(l.supervisor_pid, SIGKILL);
                         l.stop_at_usec = now_usec + STOP_USEC;
                 }
         }

@@ -92,10 +92,15 @@ static void look_at_hot(Watcher *w) {
 
         /* Backwards: one that leaves the list is replaced by one that was looked at already. */
         for (uint32_t i = w->table.n_listed[WATCHED_HOT]; i-- > 0;) {
+                if (i >= w->table.n_listed[WATCHED_HOT])
+                        continue; /* a root was lost meanwhile, and its logs with it */
                 uint32_t slot = w->table.lists[WATCHED_HOT][i];
+                bool changed = tracker_sample(w, slot);
                 Watched *log = watched_get(&w->table, slot);
 
-                if (tracker_sample(w, slot))
+                if (!log)
+                        continue;
+                if (changed)
                         log->unchanged_looks = 0;
                 else if (log->unchanged_looks < UINT8_MAX)
                         log->unchanged_looks++;

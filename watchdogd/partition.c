@@ -34,7 +34,7 @@ struct Partition {
         char mount[EVENT_MOUNT_MAX]; /* sanitised */
         Engine *engine;
         Post watcher, trimmer;
-        bool watcher_up, started, had_turn;
+        bool watcher_up, look_pending, started, had_turn;
         bool blind_said, stuck_said; /* BLIND, CANNOT_ACT were told and not taken back yet */
         bool cannot_write; /* the trimmer is there and says that it may not write */
         char cannot_write_why[480], lost_why[256];
@@ -142,8 +142,13 @@ static void partition_order_look(Partition *p, uint64_t at_usec, uint64_t now_us
 
         if (!p->watcher_up || p->watcher.missed)
                 return;
+        /* An earlier order and its deadline stand: else every act that ends would put off noticing that the watcher
+         * is stuck. */
+        if (p->look_pending && MAX(at_usec, now_usec) >= p->look_at_usec)
+                return;
         if (post_send(&p->watcher, &message) < 0)
                 return; /* it does not read: its deadline stands */
+        p->look_pending = true;
         p->look_at_usec = MAX(at_usec, now_usec);
         post_expect(&p->watcher, p->look_at_usec + p->world.config->watcher_deadline_usec);
 }
@@ -263,6 +268,8 @@ static void watcher_on_up(void *userdata) {
         Message message = {.type = MESSAGE_TARGET, .target = p->target};
 
         p->watcher_up = true;
+        p->look_pending = false;
+        engine_forget_logs(p->engine);
         (void) post_send(&p->watcher, &message);
         message = (Message){.type = MESSAGE_LOOK, .look = {.serial = ++p->look_serial}};
         (void) post_send(&p->watcher, &message);
@@ -298,6 +305,8 @@ static void watcher_on_message(const Message *m, void *userdata) {
                 break;
         case MESSAGE_LOOKED:
                 p->started = true;
+                if (m->looked.serial == p->look_serial)
+                        p->look_pending = false;
                 partition_decide(p);
                 break;
         case MESSAGE_DOCKERD_GONE:

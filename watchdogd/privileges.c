@@ -120,6 +120,8 @@ int privileges_drop(Role role, const Identity *identity) {
                     setresuid(identity->uid, identity->uid, identity->uid) < 0)
                         return -errno;
         }
+        if (rights[role].root && setresuid(0, 0, 0) < 0) /* the launcher's real uid is another one */
+                return -errno;
         r = capabilities_set(keep);
         if (r < 0)
                 return r;

@@ -39,6 +39,7 @@ typedef struct Guarded {
         unsigned missed_finds;
         int32_t asked_pid[PARTITION_ROOTS_MAX]; /* dockerd that was asked for its version, and its life */
         uint64_t asked_start[PARTITION_ROOTS_MAX];
+        bool ask_again[PARTITION_ROOTS_MAX]; /* it did not answer: just started, or busy */
 } Guarded;
 
 struct Supervisor {
@@ -66,6 +67,7 @@ struct Supervisor {
         bool found_once, ready, configured, stopping;
         sd_event_source *find_timer, *ping_timer;
         uint64_t find_pause_usec;
+        unsigned n_unanswered; /* questions for a version, one after the other */
         uint64_t started_usec, longest_turn_usec, pinged_usec, status_usec;
         char status_line[256];
         int exit_status;
@@ -194,6 +196,11 @@ static void version_on_done(const Message *answer, int error, void *userdata) {
         char text[32] = "";
 
         (void) error;
+        if (!known) {
+                s->version_of->ask_again[s->version_root] = true;
+                timer_at(s->find_timer, clock_monotonic_usec() + MIN(FIND_SOON_USEC << s->n_unanswered, FIND_USEC));
+        }
+        s->n_unanswered = known ? 0 : MIN(s->n_unanswered + 1, 5u);
         if (s->version_of->partition) {
                 if (known)
                         (void) text_sanitize(text, sizeof(text), answer->version.text,
@@ -271,7 +278,9 @@ static void supervisor_take_found(Supervisor *s) {
                 seen[g - s->guarded] = true;
         }
         for (size_t i = 0; i < PARTITIONS_MAX; i++)
-                if (s->guarded[i].partition && !seen[i] && ++s->guarded[i].missed_finds >= MISSED_FINDS_MAX)
+                /* One that was found by its dockerd alone goes on being guarded while that is down. */
+                if (s->guarded[i].partition && !seen[i] && ++s->guarded[i].missed_finds >= MISSED_FINDS_MAX &&
+                    (s->config.n_data_roots > 0 || partition_state(s->guarded[i].partition) == GUARD_BLIND))
                         supervisor_drop(s, s->guarded + i);
 }
 
@@ -292,6 +301,12 @@ static void finder_on_done(const Message *answer, int error, void *userdata) {
                 for (uint32_t i = 0; i < s->found.n_notes; i++)
                         s->found.notes[i][sizeof(s->found.notes[i]) - 1] = 0;
                 supervisor_take_found(s);
+                for (size_t i = 0; i < PARTITIONS_MAX; i++)
+                        for (size_t k = 0; k < PARTITION_ROOTS_MAX; k++)
+                                if (s->guarded[i].ask_again[k]) {
+                                        s->guarded[i].ask_again[k] = false;
+                                        s->guarded[i].asked_pid[k] = -1;
+                                }
                 supervisor_ask_versions(s);
         }
         s->found_once = true;
@@ -374,7 +389,8 @@ static void reader_on_done(const Message *answer, int error, void *userdata) {
                 (void) snprintf(event.detail, sizeof(event.detail), "%.255s", why);
                 teller_tell(s->teller, &event);
                 say(STDERR_FILENO, "watchdogd: %s", why);
-                s->exit_status = EXIT_CONFIGURATION;
+                /* Nobody could read it, on a slow disk perhaps: that is no mistake in it, and is tried again. */
+                s->exit_status = answer ? EXIT_CONFIGURATION : 1;
                 (void) sd_event_exit(s->event, 0);
                 return;
         }

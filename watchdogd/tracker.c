@@ -352,6 +352,8 @@ void tracker_refresh_due(Watcher *w) {
         uint32_t n_done = 0;
 
         for (uint32_t i = w->table.n_listed[WATCHED_DIRTY]; i-- > 0 && n_done < REFRESH_BATCH;) {
+                if (i >= w->table.n_listed[WATCHED_DIRTY])
+                        continue; /* a root was lost meanwhile, and its logs with it */
                 uint32_t slot = w->table.lists[WATCHED_DIRTY][i];
                 if (watched_get(&w->table, slot)->due_usec > now)
                         continue;

@@ -213,7 +213,7 @@ static int observe_log_info(Engine *e, const LogInfo *info) {
          * lose its protection then. */
         if (was_known && info->container.driver == LOG_DRIVER_UNKNOWN)
                 entry->info.container = last;
-        entry->policy = policy_resolve(&e->config, &info->container);
+        entry->policy = policy_resolve(&e->config, &entry->info.container);
         return 0;
 }
 
@@ -252,6 +252,14 @@ static int observe_log_gone(Engine *e, uint32_t slot) {
                 return -EINVAL;
         log_table_remove(&e->logs, entry);
         return 0;
+}
+
+void engine_forget_logs(Engine *e) {
+        LogEntry *entry;
+        uint32_t cursor = 0;
+
+        while ((entry = log_table_next(&e->logs, &cursor)))
+                log_table_remove(&e->logs, entry);
 }
 
 int engine_observe(Engine *e, const Observation *o) {

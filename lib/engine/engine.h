@@ -42,6 +42,9 @@ void engine_configure(Engine *e, const Config *config);
 /* The next ids that are given, where they must go on from those of a supervisor before this one. */
 void engine_seed(Engine *e, uint64_t next_act, uint64_t next_alert);
 
+/* A new watcher gives out new slots: what was known of the logs does not fit them. */
+void engine_forget_logs(Engine *e);
+
 /* 0; -ENOMEM, -ENOSPC (more than ENGINE_LOGS_MAX), -EINVAL (a slot that was never introduced: ignored). */
 int engine_observe(Engine *e, const Observation *observation);
 

@@ -32,7 +32,9 @@ static uint64_t hold_usec(Level level, uint64_t low_usec) {
 }
 
 static uint64_t within_usec(const Config *config, Level level) {
-        return config->levels[level == LEVEL_OK ? LEVEL_NOTICE : level].within_usec;
+        if (level == LEVEL_OK) /* falling: a fact, which stays one where the forecasts are turned off */
+                return MAX(config->levels[LEVEL_NOTICE].within_usec, USEC_PER_DAY);
+        return config->levels[level].within_usec;
 }
 
 static uint64_t relaxed(uint64_t value, uint64_t tenths) {

@@ -23,9 +23,12 @@ uint64_t pace_next_usec(const PaceInput *in) {
 
         if (in->moved_bytes >= MAX(MOVED_MIN_BYTES, in->distance_bytes / 256))
                 next_usec = crossing_usec(in->distance_bytes, MAX(2 * in->fastest_bps, WORST_FLOOR_BPS));
-        else if (in->moved_bytes > 0 && in->early)
-                next_usec = crossing_usec(in->distance_bytes, SUDDEN_BPS);
-        else
+        else if (in->moved_bytes > 0) {
+                /* Whoever trickles is looked at by time, not watched: he may begin to flood at any moment. */
+                uint64_t sudden_usec = crossing_usec(in->distance_bytes, SUDDEN_BPS);
+
+                next_usec = in->early ? sudden_usec : MIN(MAX(2 * in->last_usec, PACE_MIN_USEC), sudden_usec);
+        } else
                 next_usec = MAX(2 * in->last_usec, PACE_MIN_USEC);
         next_usec = MIN(next_usec, PACE_MAX_USEC);
         return in->acting ? MIN(next_usec, PACE_ACTING_USEC) : next_usec;

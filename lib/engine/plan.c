@@ -108,7 +108,11 @@ static Quote quote(Ladder *l, LogEntry *entry, uint64_t keep_bytes) {
                 return q;
         }
         PlanYield yield = plan_yield(&entry->sample, keep_bytes);
-        bool delete = yield.segments_bytes >= PLAN_STEP_BYTES && method_may_delete(&facts);
+        /* Segments first, but not a few bytes of them while the live log has what is needed: a log has one act at a
+         * time, and others must not give in its place. */
+        bool delete = yield.segments_bytes >= PLAN_STEP_BYTES && method_may_delete(&facts) &&
+                        (yield.segments_bytes >= MIN(l->need_bytes, yield.live_bytes) ||
+                                        method_choose(&facts) == METHOD_NONE);
         q.yield_bytes = delete ? yield.segments_bytes : yield.live_bytes;
         if (q.yield_bytes < PLAN_STEP_BYTES)
                 return q;

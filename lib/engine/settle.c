@@ -54,14 +54,17 @@ static void rebase(Engine *e, LogEntry *entry, const Outcome *o, uint64_t now_us
         double before = (double) log_entry_total_bytes(entry);
         LogSample sample = entry->sample;
 
-        sample.allocated_bytes = o->allocated_bytes;
         sample.segments_bytes = o->segments_bytes;
-        sample.size_bytes = o->size_bytes;
         sample.n_segments = o->n_segments;
-        sample.hole_bytes = o->hole_bytes;
+        if (o->method != METHOD_DELETE) { /* which does not even look at the live log */
+                sample.allocated_bytes = o->allocated_bytes;
+                sample.size_bytes = o->size_bytes;
+                sample.hole_bytes = o->hole_bytes;
+        }
         log_table_set_sample(&e->logs, entry, &sample);
         entry->sampled_usec = MAX(entry->sampled_usec, now_usec);
-        entry->info.writer = o->writer;
+        if (o->method != METHOD_DELETE)
+                entry->info.writer = o->writer;
 
         double grown = (double) log_entry_total_bytes(entry) + (double) o->freed_bytes - before;
         attribution_push_log(&e->attribution, entry, now_usec, grown);
@@ -196,6 +199,8 @@ static void settle_log(
         case ACT_BUSY:
                 if (entry && o->method == METHOD_COLLAPSE_LEASED)
                         entry->held_open = true;
+                else
+                        bar(entry, o->method, now_usec + BARRED_SHORT_USEC);
                 break;
         case ACT_UNSUPPORTED:
                 settle_unsupported(e, entry, u, o, now_usec);
@@ -208,6 +213,10 @@ static void settle_log(
                 if (o->result == ACT_NOTHING_TO_DO && o->method == METHOD_BALLAST_RELEASE)
                         e->ballast_bytes = 0;
                 bar(entry, o->method, now_usec + BARRED_SHORT_USEC);
+                /* Being away is no failure of the gentle method: the last resort does not take its place. */
+                if (entry && o->method != METHOD_TRUNCATE)
+                        bar(entry, METHOD_TRUNCATE, MAX(entry->barred_until_usec[METHOD_TRUNCATE],
+                                                        now_usec + 2 * BARRED_SHORT_USEC));
         }
         if (entry && o->method == METHOD_HEAL && o->result != ACT_DONE && o->result != ACT_FAILED)
                 postpone_heal(entry, now_usec);

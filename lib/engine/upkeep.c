@@ -51,11 +51,11 @@ static void make_ballast(Engine *e, Plan *plan, uint64_t now_usec, uint64_t *wak
         }
         if (plan->n_acts == PLAN_ACTS_MAX || acts_queue_full(e, now_usec, ACTS_QUEUED_MAX))
                 return;
-        Act act = acts_make(e, NULL, METHOD_BALLAST_MAKE, wanted - e->ballast_bytes, 0);
+        Act act = acts_make(e, NULL, METHOD_BALLAST_MAKE, wanted, 0);
         if (!acts_begin(e, NULL, &act, now_usec))
                 return;
         e->ballast_make_at_usec = now_usec + BALLAST_AGAIN_USEC;
-        demand_debit(&e->demand, act.want_bytes, now_usec);
+        demand_debit(&e->demand, wanted - e->ballast_bytes, now_usec);
         plan->acts[plan->n_acts++] = act;
 }
 

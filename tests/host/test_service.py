@@ -185,6 +185,40 @@ def test_hostile_clients_are_dropped_and_not_noticed(guard):
     assert guard.status()['longest_turn_usec'] < 50_000
 
 
+def test_a_broken_catalog_is_told_and_costs_no_protection(guard):
+    box = guard.box
+    box.docker('create', '--network', 'none', '--name', 'broken', '--label', 'io.diskbrake.policy=alert', 'bb:1', 'true')
+    cid = box.container_id('broken')
+
+    def seen():
+        return next((l for p in guard.status()['partitions'] for l in p['logs'] if l['id'] == cid), None)
+    deadline = time.monotonic() + 10
+    while not seen():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert seen()['protected'] and seen()['name'] == 'broken'
+    box.sh(f'cd /var/lib/docker/containers/{cid} && head -c 100 config.v2.json >x && mv x config.v2.json')
+    while not [e for e in guard.events('notice') if e.get('CONTAINER_NAME') == 'broken']:
+        assert time.monotonic() < deadline, guard.recent()
+        time.sleep(0.2)
+    assert seen()['protected'] and seen()['name'] == 'broken'
+    box.sh(f'rm -rf /var/lib/docker/containers/{cid}')
+
+
+def test_a_supervisor_that_hangs_is_replaced_within_ten_seconds_and_leaves_nothing_behind(guard):
+    old = processes(guard)
+    guard.box.run('kill', '-STOP', str(old['supervisor']))
+    begin = time.monotonic()
+    while processes(guard).get('supervisor') in (None, old['supervisor']):
+        assert time.monotonic() - begin < 12, guard.recent()
+        time.sleep(0.1)
+    guard.wait_for(lambda p: p['state'] == 'guarding')
+    print(f'guarding again after {time.monotonic() - begin:.1f} s')
+    assert time.monotonic() - begin < 12 # 10, and the time that asking takes here
+    for role, pid in old.items():
+        assert guard.box.run('test', '-e', f'/proc/{pid}', check=False).returncode != 0, f'{role} is still there'
+
+
 def test_varlinkctl_is_at_home(guard):
     box = guard.box
     if box.suite != 'trixie':

@@ -378,6 +378,52 @@ static void what_a_late_filesystem_does_not_show_is_known_from_the_logs(void **s
         assert_in_range(status.space.avail_bytes, avail - FLOOD_BPS, avail);
 }
 
+static void a_busy_log_is_left_alone_for_a_moment(void **state) {
+        (void) state;
+        flood_down_to(0);
+        assert_int_equal(plan.n_acts, 1);
+        Outcome o = {.act = plan.acts[0].id, .result = ACT_BUSY, .end_usec = now, .slot = plan.acts[0].slot};
+        engine_settle(e, &o);
+        decide();
+        for (uint32_t i = 0; i < plan.n_acts; i++)
+                assert_true(plan.acts[i].slot != o.slot || plan.acts[i].method != METHOD_PUNCH);
+}
+
+static void a_trimmer_that_is_away_is_no_reason_to_truncate(void **state) {
+        (void) state;
+        flood_down_to(0);
+        for (unsigned round = 0; round < 3; round++) {
+                assert_true(plan.n_acts > 0);
+                for (uint32_t i = 0; i < plan.n_acts; i++) {
+                        assert_int_not_equal(plan.acts[i].method, METHOD_TRUNCATE);
+                        Outcome o = {.act = plan.acts[i].id, .result = ACT_CANCELLED, .end_usec = now,
+                                     .slot = plan.acts[i].slot};
+                        engine_settle(e, &o);
+                }
+                now += 20 * USEC_PER_MSEC;
+                avail = MIB(4);
+                see_space();
+                decide();
+                for (uint32_t i = 0; i < plan.n_acts; i++)
+                        assert_int_not_equal(plan.acts[i].method, METHOD_TRUNCATE);
+                now += 1100 * USEC_PER_MSEC;
+                see_log(1, log_bytes += MIB(1));
+                see_space();
+                decide();
+        }
+}
+
+static void a_new_watcher_starts_with_an_empty_table(void **state) {
+        EngineLog log;
+
+        (void) state;
+        engine_forget_logs(e);
+        assert_int_equal(engine_get_log(e, 1, &log), -ENOENT);
+        assert_int_equal(engine_get_log(e, 2, &log), -ENOENT);
+        observe((Observation){.type = OBSERVATION_LOG_INFO, .log_info = info(1, "quiet")});
+        assert_int_equal(engine_find_log(e, "quiet", &log), 0);
+}
+
 static void a_punched_log_is_healed_once_it_is_at_rest(void **state) {
         LogInfo i = info(1, "web");
 
@@ -555,6 +601,9 @@ int main(void) {
                 TEST(a_protected_log_is_named_and_never_touched),
                 TEST(a_known_log_whose_catalog_breaks_keeps_its_name_and_its_protection),
                 TEST(what_a_late_filesystem_does_not_show_is_known_from_the_logs),
+                TEST(a_busy_log_is_left_alone_for_a_moment),
+                TEST(a_trimmer_that_is_away_is_no_reason_to_truncate),
+                TEST(a_new_watcher_starts_with_an_empty_table),
                 TEST(a_punched_log_is_healed_once_it_is_at_rest),
                 TEST(the_ballast_is_made_with_ample_room_and_its_making_is_no_alarm),
                 TEST(a_quiet_host_is_looked_at_every_five_seconds),

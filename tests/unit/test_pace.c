@@ -24,7 +24,8 @@ static void the_next_look_is_the_distance_by_the_worst_rate_within_bounds(void *
                 {{MIB(64), 0, 0, 0, false, false}, PACE_MIN_USEC},
                 {{MIB(64), 0, 0, PACE_MIN_USEC, false, false}, 2 * PACE_MIN_USEC},
                 {{MIB(64), 0, 1e9, 4 * USEC_PER_SEC, false, false}, PACE_MAX_USEC},
-                {{MIB(64), KIB(4), 1e9, PACE_MAX_USEC, false, false}, PACE_MAX_USEC},
+                /* whoever trickles may begin to flood */
+                {{MIB(64), KIB(4), 1e9, PACE_MAX_USEC, false, false}, 31250},
                 /* woken by a first line: it may be the first of a flood */
                 {{MIB(512), KIB(4), 0, PACE_MAX_USEC, true, false}, 250 * USEC_PER_MSEC},
                 {{GIB(500), KIB(4), 0, PACE_MAX_USEC, true, false}, PACE_MAX_USEC},
