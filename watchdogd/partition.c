@@ -138,7 +138,7 @@ static bool partition_act(Partition *p, const Act *act) {
 /* ---- looking and deciding ---------------------------------------------------------------------------------- */
 
 static void partition_order_look(Partition *p, uint64_t at_usec, uint64_t now_usec) {
-        Message message = {.type = MESSAGE_LOOK, .look = {.serial = ++p->look_serial, .look_at_usec = at_usec}};
+        Message message = {.type = MESSAGE_LOOK, .look = {.serial = p->look_serial + 1, .look_at_usec = at_usec}};
 
         if (!p->watcher_up || p->watcher.missed)
                 return;
@@ -148,6 +148,7 @@ static void partition_order_look(Partition *p, uint64_t at_usec, uint64_t now_us
                 return;
         if (post_send(&p->watcher, &message) < 0)
                 return; /* it does not read: its deadline stands */
+        p->look_serial++;
         p->look_pending = true;
         p->look_at_usec = MAX(at_usec, now_usec);
         post_expect(&p->watcher, p->look_at_usec + p->world.config->watcher_deadline_usec);
@@ -459,6 +460,7 @@ void partition_retarget(Partition *p, const PartitionTarget *target) {
         if (memcmp(&p->target, target, sizeof(*target)) == 0)
                 return;
         p->target = *target;
+        p->look_pending = false; /* a watcher that starts afresh has forgotten the order */
         (void) post_send(&p->watcher, &message);
         (void) post_send(&p->trimmer, &message);
 }

@@ -25,7 +25,8 @@ def processes(guard):
     """Of the service: {role: pid}, as the box's /proc numbers them."""
     found = {}
     for pid in guard.box.sh('cat /sys/fs/cgroup/systemd/system.slice/diskbrake.service/cgroup.procs '
-                            '|| cat /sys/fs/cgroup/system.slice/diskbrake.service/cgroup.procs').stdout.split():
+                            '|| cat /sys/fs/cgroup/system.slice/diskbrake.service/cgroup.procs',
+                            check=False).stdout.split(): # none while it is being started again
         comm = guard.box.sh(f'cat /proc/{pid}/comm', check=False).stdout.strip()
         found[comm.removeprefix('dbrk-')] = int(pid)
     return found
@@ -99,6 +100,7 @@ def test_memory_and_cpu_with_100_containers(guard):
     assert pss < 8192
     # `top` shows tenths of a percent: 2 ticks of 10 ms in 20 s are one.
     assert used <= 2
+    assert not guard.events('blind') and not guard.events('cannot-act'), guard.recent()
 
 
 def test_it_survives_what_is_restarted_around_it(guard):
