@@ -109,8 +109,7 @@ def test_it_survives_what_is_restarted_around_it(guard):
     box.systemctl('restart', 'docker')
     time.sleep(2)
     assert guard.main_pid() == pid
-    partition = guard.wait_for(lambda p: p['state'] == 'guarding' and p['docker_version'], timeout=30)
-    assert partition['level'] in ('ok', 'notice')
+    guard.wait_for(lambda p: p['state'] == 'guarding' and p['docker_version'], timeout=30)
     box.systemctl('reload', 'diskbrake')
     assert guard.main_pid() == pid
     cursor_events = [e['DISKBRAKE_EVENT'] for e in guard.events()]
