@@ -43,7 +43,7 @@ dev_install_packages() {
 dev_install_test_packages() {
         # Debian 12 has no unversioned package of clang's runtime.
         local packages=$dev_packages_test
-        if ! apt-cache show libclang-rt-dev >/dev/null 2>&1; then
+        if [ "$(. /etc/os-release && echo "${VERSION_ID:-}")" = 12 ]; then
                 packages=${packages/libclang-rt-dev/libclang-rt-14-dev}
         fi
         # shellcheck disable=SC2086
