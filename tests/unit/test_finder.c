@@ -53,7 +53,7 @@ static int setup(void **state) {
         assert_non_null(mkdtemp(scratch));
         assert_true(readlink("/proc/self/exe", self_path, sizeof(self_path) - 1) > 0);
         if (geteuid() == 0) {
-                (void) snprintf(trusted, sizeof(trusted), "/var/lib/finder-XXXXXX");
+                (void) snprintf(trusted, sizeof(trusted), "/run/finder-XXXXXX");
                 if (!mkdtemp(trusted) || finder_trust_check_parents(AT_FDCWD, trusted, why) != 0)
                         trusted[0] = 0;
         }
