@@ -6,7 +6,7 @@
 #include "launch.h"
 
 /* Two posts of two processes for each partition, and one-shot children. */
-#define WORKERS_MAX (4 * PARTITIONS_MAX + 8)
+#define WORKERS_MAX (4 * PARTITIONS_MAX + 16)
 /* Messages taken from one worker before the loop looks at others again: a scan of 10,000 containers arrives in one
  * stream, and a client's question must not wait for its end. */
 #define MESSAGES_PER_TURN 64
@@ -55,6 +55,11 @@ Worker *worker_free(Worker *w) {
                 (void) munmap(w->stage, sizeof(*w->stage));
         free(w);
         return NULL;
+}
+
+void worker_rebind(Worker *w, const WorkerOps *ops, void *userdata) {
+        w->ops = ops;
+        w->userdata = userdata;
 }
 
 int worker_send(Worker *w, const Message *message) {

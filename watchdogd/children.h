@@ -28,6 +28,8 @@ DEFINE_CLEANUP(Children, children_free)
 int children_spawn(Children *children, Role role, uint64_t key, const WorkerOps *ops, void *userdata,
                    Worker **ret_worker);
 
+/* Somebody else looks after it from now on. */
+void worker_rebind(Worker *worker, const WorkerOps *ops, void *userdata);
 /* -EAGAIN: it does not read; -ENOTCONN: not up, or gone. */
 int worker_send(Worker *worker, const Message *message);
 /* SIGKILL. A process stuck in the kernel does not end by it until it is unstuck; on_gone tells. */

@@ -9,7 +9,9 @@ struct Errand {
         sd_event_source *timer;
         Message *say[2];
         ErrandDone on_done;
+        void (*on_progress)(const Message *message, void *userdata);
         void *userdata;
+        Worker **stuck;
 };
 
 Errand *errand_free(Errand *e) {
@@ -43,8 +45,13 @@ static void errand_on_up(Worker *w, void *userdata) {
 }
 
 static void errand_on_message(Worker *w, const Message *message, void *userdata) {
+        Errand *e = userdata;
+
         (void) w;
-        errand_done(userdata, message, 0);
+        if (message->type != MESSAGE_LOOKING)
+                errand_done(e, message, 0);
+        else if (e->on_progress)
+                e->on_progress(message, e->userdata);
 }
 
 static void errand_on_gone(Worker *w, void *userdata) {
@@ -52,7 +59,21 @@ static void errand_on_gone(Worker *w, void *userdata) {
         errand_done(userdata, NULL, -ECHILD);
 }
 
+static void stuck_on_up(Worker *w, void *userdata) { (void) userdata, worker_kill(w); }
+
+static void stuck_on_message(Worker *w, const Message *message, void *userdata) { (void) w, (void) message, (void) userdata; }
+
+static void stuck_on_gone(Worker *w, void *userdata) { *(Worker **) userdata = worker_free(w); }
+
 static int errand_on_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
+        static const WorkerOps ops = {stuck_on_up, stuck_on_message, stuck_on_gone};
+        Errand *e = userdata;
+
+        if (e->stuck) {
+                worker_kill(e->worker);
+                worker_rebind(e->worker, &ops, e->stuck);
+                *e->stuck = TAKE_PTR(e->worker);
+        }
         (void) s, (void) usec;
         errand_done(userdata, NULL, -ETIMEDOUT);
         return 0;
@@ -65,7 +86,8 @@ int errand_start(Children *children, sd_event *event, const ErrandOrder *order, 
 
         if (!e)
                 return -ENOMEM;
-        *e = (Errand){.self = ret_errand, .on_done = order->on_done, .userdata = order->userdata};
+        *e = (Errand){.self = ret_errand, .on_done = order->on_done, .on_progress = order->on_progress,
+                      .userdata = order->userdata, .stuck = order->stuck};
         for (size_t i = 0; i < ELEMENTS(e->say) && order->say[i] && r >= 0; i++) {
                 e->say[i] = malloc(sizeof(Message));
                 if (e->say[i])

@@ -17,6 +17,11 @@ typedef struct ErrandOrder {
         uint64_t timeout_usec;
         ErrandDone on_done;
         void *userdata;
+        /* What it says on the way; MESSAGE_LOOKING alone. NULL: does not matter. */
+        void (*on_progress)(const Message *message, void *userdata);
+        /* Where one that did not answer in time stands, killed, until it is gone; then NULL stands there again. NULL:
+         * it is forgotten. */
+        Worker **stuck;
 } ErrandOrder;
 
 /* On success *ret_errand is cleared to NULL by the errand itself once it is done: keep it where it can be reached. */

@@ -110,7 +110,7 @@ static bool is_listed(const PartitionTarget *partition, const char *path) {
 
 /* Another part of Docker, or a WatchPath=. One that lies apart makes its partition a watched one. */
 static void add_part(Finder *f, const char *path, bool configured) {
-        _cleanup_free_ char *canonical = realpath(path, NULL);
+        _cleanup_free_ char *canonical = NULL;
         _cleanup_close_ int fd = -EBADF;
         char clean[CONFIG_PATH_MAX];
         PartitionTarget *partition;
@@ -118,6 +118,9 @@ static void add_part(Finder *f, const char *path, bool configured) {
         struct stat st;
         bool is_new;
 
+        if (!finder_may_look(f->places, path))
+                return;
+        canonical = realpath(path, NULL);
         fd = canonical ? beneath_open_absolute(canonical, O_PATH | O_DIRECTORY) : -errno;
         if (fd < 0 || fstat(fd, &st) < 0 ||
             !text_sanitize(clean, sizeof(clean), canonical, strlen(canonical))) {
@@ -173,12 +176,14 @@ static void add_parts(Finder *f, const FoundRoots *roots) {
 
 /* The smaller of a share and an amount. Only where there is somebody to give it back: the trimmer of a
  * root. */
-static void set_ballast(const Config *config, PartitionTarget *partition) {
+static void set_ballast(const Finder *f, PartitionTarget *partition) {
+        const Config *config = f->config;
         _cleanup_close_ int fd = -EBADF;
         struct statvfs vfs;
         uint64_t total_bytes;
 
-        if (config->mode == MODE_OBSERVE || partition->n_roots == 0)
+        if (config->mode == MODE_OBSERVE || partition->n_roots == 0 ||
+            !finder_may_look(f->places, partition->look_path))
                 return;
         fd = beneath_open_absolute(partition->look_path, O_PATH | O_DIRECTORY);
         if (fd < 0 || fstatvfs(fd, &vfs) < 0)
@@ -210,7 +215,7 @@ int finder_find(const FinderPlaces *places, const Config *config, Found *ret_fou
                 add_root(&f, &roots->items[i]);
         add_parts(&f, roots);
         for (uint32_t i = 0; i < ret_found->n_partitions; i++)
-                set_ballast(config, &ret_found->partitions[i]);
+                set_ballast(&f, &ret_found->partitions[i]);
         if (roots->n == 0)
                 finder_note(ret_found,
                             "no Docker data-root was found: start Docker, or name it with DataRoot=");
@@ -218,22 +223,50 @@ int finder_find(const FinderPlaces *places, const Config *config, Found *ret_fou
         return 0;
 }
 
+/* ---- the process
+ * ---------------------------------------------------------------------------------------------- */
+
+typedef struct Scout {
+        int channel_fd;
+        Message skip, say;
+} Scout;
+
+/* Says where it is about to look: if that hangs, the supervisor knows where, and the next one leaves it out. */
+static bool scout_may_look(const char *path, void *userdata) {
+        Scout *s = userdata;
+
+        for (uint32_t i = 0; i < MIN(s->skip.n, (uint32_t) FINDERS_HUNG_MAX); i++)
+                if (mounts_is_below(path, s->skip.skip.paths[i]))
+                        return false;
+        s->say = (Message){.type = MESSAGE_LOOKING};
+        (void) snprintf(s->say.looking.path, sizeof(s->say.looking.path), "%s", path);
+        return message_send(s->channel_fd, &s->say, false) == 0;
+}
+
 int finder_run(const RoleContext *context) {
-        _cleanup_free_ Message *message = malloc(sizeof(*message));
+        _cleanup_free_ Message *message = calloc(1, sizeof(*message));
         _cleanup_free_ Config *config = malloc(sizeof(*config));
+        _cleanup_free_ Scout *scout = calloc(1, sizeof(*scout));
+        FinderPlaces places = *finder_default_places();
         int r;
 
-        if (!message || !config)
+        if (!message || !config || !scout)
                 return EXIT_FAILURE;
         r = message_receive(context->channel_fd, message, false);
         if (r < 0 || message->type != MESSAGE_CONFIG || !message->config.ok)
                 return EXIT_FAILURE;
         *config = message->config.config;
+        scout->channel_fd = context->channel_fd;
+        r = message_receive(context->channel_fd, &scout->skip, false);
+        if (r < 0 || scout->skip.type != MESSAGE_SKIP)
+                return EXIT_FAILURE;
         if (context->options && context->options->observe)
                 config->mode = MODE_OBSERVE;
+        places.may_look = scout_may_look;
+        places.userdata = scout;
         memset(message, 0, sizeof(*message));
         message->type = MESSAGE_FOUND;
-        r = finder_find(finder_default_places(), config, &message->found);
+        r = finder_find(&places, config, &message->found);
         if (r == 0)
                 r = message_send(context->channel_fd, message, false);
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -171,7 +171,7 @@ static void add(Search *s, const char *path, const Dockerd *by) {
         dev_t device;
         ino_t inode;
 
-        if (canonicalise(s, path, canonical) < 0 || is_known(s, canonical))
+        if (!finder_may_look(s->places, path) || canonicalise(s, path, canonical) < 0 || is_known(s, canonical))
                 return;
         fd = beneath_open_absolute(canonical, O_PATH | O_DIRECTORY);
         if (fd < 0 || fstat(fd, &st) < 0) {
@@ -227,7 +227,7 @@ static void add_usual(Search *s) {
 
                 /* An empty folder of that name is no data-root. */
                 (void) snprintf(containers, sizeof(containers), "%s/containers", root);
-                if (s->roots->n == 0 || stat(containers, &st) == 0)
+                if (s->roots->n == 0 || (finder_may_look(s->places, root) && stat(containers, &st) == 0))
                         add(s, root, NULL);
         }
 }

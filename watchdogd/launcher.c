@@ -15,14 +15,17 @@
 #include "macros.h"
 #include "message.h"
 #include "notify.h"
+#include "records.h"
 #include "say.h"
+#include "stages.h"
 
-/* Two workers a partition, one replacement of each, and a few one-shot children. */
-#define CHILDREN_MAX (4 * PARTITIONS_MAX + 8)
-/* Of each kind: one that is stuck, and the one after it. */
-#define ONE_SHOTS_MAX 2
-/* A stage page of each partition's watcher and trimmer; a partition that is replaced by another takes a free one. */
-#define STAGES_MAX (4 * PARTITIONS_MAX)
+/* Two workers a partition, one replacement of each, and one-shot children of four kinds. */
+#define CHILDREN_MAX (2 * POST_MAX * PARTITIONS_MAX + 4 * ONE_SHOTS_MAX)
+/* Of each kind: those that may be stuck at the same time, and the one after them. */
+#define ONE_SHOTS_MAX (FINDERS_HUNG_MAX + 1)
+/* Of one post: one that is stuck in the kernel, and its replacement. A supervisor that was started again knows nothing
+ * of those that the one before it has left behind: so they are counted here. */
+#define POST_MAX 2
 /* A supervisor that dies at once must not eat a core; one that dies once is back within a blink. */
 #define RESTART_MIN_USEC (10 * USEC_PER_MSEC)
 #define RESTART_MAX_USEC USEC_PER_SEC
@@ -31,11 +34,11 @@
 /* A supervisor that does not end within that after SIGTERM is killed. Less than the unit's TimeoutStopSec=. */
 #define STOP_USEC USEC_PER_SEC
 
-typedef struct Stage {
+typedef struct Child {
+        pid_t pid; /* 0: free */
         uint32_t role;
         uint64_t key;
-        int fd; /* memfd; -EBADF: free */
-} Stage;
+} Child;
 
 typedef struct Launcher {
         const LauncherSeed *seed;
@@ -49,15 +52,16 @@ typedef struct Launcher {
         uint64_t stop_at_usec; /* when to kill it; 0: not stopping */
         bool stopping;
         int exit_status;
-        pid_t children[CHILDREN_MAX];
-        uint32_t roles[CHILDREN_MAX];
-        Stage stages[STAGES_MAX];
+        Child children[CHILDREN_MAX];
+        Stages stages;
+        int state_fd;
 } Launcher;
 
 const char *role_to_string(Role role) {
         static const char *const names[_ROLE_MAX] = {
                 [ROLE_SUPERVISOR] = "supervisor", [ROLE_WATCHER] = "watcher", [ROLE_TRIMMER] = "trimmer",
                 [ROLE_READER] = "reader",         [ROLE_FINDER] = "finder",   [ROLE_VERSION] = "version",
+                [ROLE_CRIER] = "crier",
         };
 
         return (unsigned) role < _ROLE_MAX ? names[role] : "unknown";
@@ -111,6 +115,8 @@ static int role_run(const RoleContext *context, const LauncherSeed *seed) {
                 return finder_run(context);
         case ROLE_VERSION:
                 return version_run(context);
+        case ROLE_CRIER:
+                return crier_run(context);
         case _ROLE_MAX:
                 break;
         }
@@ -118,10 +124,12 @@ static int role_run(const RoleContext *context, const LauncherSeed *seed) {
 }
 
 static _Noreturn void child_main(const LauncherSeed *seed, pid_t launcher, Role role, int channel_fd, int stage_fd,
-                                int notify_fd) {
+                                int notify_fd, int state_fd) {
         RoleContext context = {.role = role, .options = seed->options, .channel_fd = channel_fd,
-                               .notify_fd = notify_fd};
-        int keep[] = {channel_fd, stage_fd, role == ROLE_SUPERVISOR ? seed->listen_fd : -1, notify_fd};
+                               .notify_fd = notify_fd, .state_fd = state_fd,
+                               .console_fd = role == ROLE_CRIER ? seed->console_fd : -EBADF};
+        int keep[] = {channel_fd, stage_fd, role == ROLE_SUPERVISOR ? seed->listen_fd : -1, notify_fd, state_fd,
+                      context.console_fd};
         char name[16];
         int r;
 
@@ -151,40 +159,24 @@ static _Noreturn void child_main(const LauncherSeed *seed, pid_t launcher, Role 
 
 /* ---- the launcher ------------------------------------------------------------------------------------------ */
 
-static Stage *launcher_find_stage(Launcher *l, uint32_t role, uint64_t key) {
-        Stage *free_one = NULL;
-
-        for (size_t i = 0; i < STAGES_MAX; i++) {
-                Stage *s = l->stages + i;
-
-                if (s->fd >= 0 && s->role == role && s->key == key)
-                        return s;
-                if (s->fd < 0 && !free_one)
-                        free_one = s;
-        }
-        if (!free_one)
-                return NULL;
-        _cleanup_close_ int fd = memfd_create("diskbrake-stage", MFD_CLOEXEC);
-        if (fd < 0 || ftruncate(fd, sizeof(StagePage)) < 0)
-                return NULL;
-        *free_one = (Stage){.role = role, .key = key, .fd = TAKE_FD(fd)};
-        return free_one;
-}
-
 static size_t launcher_free_child(const Launcher *l) {
         size_t i = 0;
 
-        while (i < CHILDREN_MAX && l->children[i] > 0)
+        while (i < CHILDREN_MAX && l->children[i].pid > 0)
                 i++;
         return i;
 }
 
-static size_t launcher_n_children(const Launcher *l, uint32_t role) {
+static size_t launcher_n_children(const Launcher *l, uint32_t role, uint64_t key) {
         size_t n = 0;
 
         for (size_t i = 0; i < CHILDREN_MAX; i++)
-                n += l->children[i] > 0 && l->roles[i] == role;
+                n += l->children[i].pid > 0 && l->children[i].role == role && l->children[i].key == key;
         return n;
+}
+
+static bool launcher_has_post(uint32_t role, uint64_t key, void *userdata) {
+        return launcher_n_children(userdata, role, key) > 0;
 }
 
 /* Forks a role. On success ret_fds[0] is the other end of its channel, ret_fds[1] its stage or -EBADF (borrowed). */
@@ -197,18 +189,18 @@ static int launcher_fork(Launcher *l, Role role, uint64_t key, pid_t *ret_pid, i
         if (role != ROLE_SUPERVISOR && child == CHILDREN_MAX)
                 return -EAGAIN;
         /* One-shot children that are stuck on a dead disk must not use up the places of those that guard. */
-        if (role > ROLE_TRIMMER && launcher_n_children(l, role) >= ONE_SHOTS_MAX)
+        if (role != ROLE_SUPERVISOR &&
+            launcher_n_children(l, role, key) >= (role > ROLE_TRIMMER ? ONE_SHOTS_MAX : POST_MAX))
                 return -EAGAIN;
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return -errno;
         ours = pair[0];
         theirs = pair[1];
         if (role == ROLE_WATCHER || role == ROLE_TRIMMER) {
-                Stage *stage = launcher_find_stage(l, role, key);
+                int r = stages_get(&l->stages, &l->notify, role, key, launcher_has_post, l, &stage_fd);
 
-                if (!stage)
-                        return -ENOSPC;
-                stage_fd = stage->fd;
+                if (r < 0)
+                        return r;
         }
         self = getpid();
         pid = fork();
@@ -216,11 +208,10 @@ static int launcher_fork(Launcher *l, Role role, uint64_t key, pid_t *ret_pid, i
                 return -errno;
         if (pid == 0)
                 child_main(l->seed, self, role, theirs, stage_fd,
-                           role == ROLE_SUPERVISOR ? l->notify_pair[1] : -EBADF);
-        if (role != ROLE_SUPERVISOR) {
-                l->children[child] = pid;
-                l->roles[child] = role;
-        }
+                           role == ROLE_SUPERVISOR ? l->notify_pair[1] : -EBADF,
+                           role == ROLE_SUPERVISOR ? l->state_fd : -EBADF);
+        if (role != ROLE_SUPERVISOR)
+                l->children[child] = (Child){pid, role, key};
         *ret_pid = pid;
         ret_fds[0] = TAKE_FD(ours);
         ret_fds[1] = stage_fd;
@@ -258,8 +249,15 @@ static void launcher_spawn(Launcher *l, const LaunchMessage *request) {
 
 static void launcher_kill(const Launcher *l, pid_t pid) {
         for (size_t i = 0; i < CHILDREN_MAX; i++)
-                if (pid > 0 && l->children[i] == pid)
+                if (pid > 0 && l->children[i].pid == pid)
                         (void) kill(pid, SIGKILL);
+}
+
+/* Most end by themselves when their channel closes; those that are stopped or stuck do not, and nobody speaks to them
+ * any more. */
+static void launcher_kill_all(const Launcher *l) {
+        for (size_t i = 0; i < CHILDREN_MAX; i++)
+                launcher_kill(l, l->children[i].pid);
 }
 
 static void launcher_on_request(Launcher *l) {
@@ -285,6 +283,7 @@ static void launcher_on_request(Launcher *l) {
 static void launcher_supervisor_ended(Launcher *l, int status, uint64_t now_usec) {
         l->supervisor_fd = close_safe(l->supervisor_fd);
         l->supervisor_pid = 0;
+        launcher_kill_all(l);
         if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_CONFIGURATION) {
                 l->stopping = true;
                 l->exit_status = EXIT_CONFIGURATION;
@@ -309,11 +308,12 @@ static void launcher_reap(Launcher *l, uint64_t now_usec) {
                         continue;
                 }
                 for (size_t i = 0; i < CHILDREN_MAX; i++) {
-                        LaunchMessage exited = {.verb = LAUNCH_EXITED, .role = l->roles[i], .pid = pid, .status = status};
+                        LaunchMessage exited = {.verb = LAUNCH_EXITED, .role = l->children[i].role, .pid = pid,
+                                                .status = status};
 
-                        if (l->children[i] != pid)
+                        if (l->children[i].pid != pid)
                                 continue;
-                        l->children[i] = 0;
+                        l->children[i].pid = 0;
                         if (l->supervisor_fd >= 0)
                                 (void) launch_send(l->supervisor_fd, &exited, NULL, 0);
                 }
@@ -349,11 +349,10 @@ static int launcher_timeout_msec(const Launcher *l, uint64_t now_usec) {
 }
 
 int launcher_run(const LauncherSeed *seed) {
-        Launcher l = {.seed = seed, .supervisor_fd = -EBADF, .restart_wait_usec = RESTART_MIN_USEC};
+        Launcher l = {.seed = seed, .supervisor_fd = -EBADF, .restart_wait_usec = RESTART_MIN_USEC,
+                      .state_fd = -EBADF};
         sigset_t mask;
 
-        for (size_t i = 0; i < STAGES_MAX; i++)
-                l.stages[i].fd = -EBADF;
         (void) sigemptyset(&mask);
         (void) sigaddset(&mask, SIGCHLD);
         (void) sigaddset(&mask, SIGTERM);
@@ -371,6 +370,10 @@ int launcher_run(const LauncherSeed *seed) {
                 return 1;
 
         notify_init(&l.notify);
+        stages_init(&l.stages, seed->inherited->stages);
+        l.state_fd = seed->inherited->state_fd;
+        if (l.state_fd < 0 && state_make(&records_layout, &l.state_fd) == 0)
+                notify_keep_fd(&l.notify, "state", l.state_fd);
         if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, l.notify_pair) < 0)
                 return 1;
         launcher_start_supervisor(&l, clock_monotonic_usec());

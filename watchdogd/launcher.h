@@ -4,6 +4,7 @@
 /* The unit's main process: keeps root, forks the others when the supervisor asks, restarts the supervisor when that
  * dies, and does nothing else. It parses nothing and opens nothing once it runs. */
 
+#include "inherited.h"
 #include "privileges.h"
 #include "role.h"
 
@@ -11,7 +12,9 @@
 typedef struct LauncherSeed {
         const Options *options;
         const Identity *identity;
-        int listen_fd; /* the listening socket */
+        int listen_fd;  /* the listening socket */
+        int console_fd; /* the kernel log, opened for writing; -EBADF: there is none */
+        const Inherited *inherited; /* what a launcher before this one has left; listen_fd is not looked at */
 } LauncherSeed;
 
 /* Runs until a SIGTERM or SIGINT has ended the supervisor. Returns the exit status: the supervisor's where it ended

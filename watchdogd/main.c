@@ -13,8 +13,6 @@
 #include "launcher.h"
 #include "macros.h"
 
-/* systemd hands descriptors over from here on: sd_listen_fds(3). */
-#define LISTEN_FDS_START 3
 /* Clients that connect at the same moment; more than the server serves at once. */
 #define LISTEN_BACKLOG 128
 
@@ -81,21 +79,6 @@ static int options_parse(int argc, char **argv, Options *ret_options) {
         return 1;
 }
 
-/* The socket that systemd hands over, or -ENOENT. */
-static int socket_from_systemd(void) {
-        const char *pid = getenv("LISTEN_PID"), *n = getenv("LISTEN_FDS");
-        struct stat st;
-        int r = -ENOENT;
-
-        if (pid && n && atoi(pid) == getpid() && atoi(n) >= 1 && fstat(LISTEN_FDS_START, &st) == 0 &&
-            S_ISSOCK(st.st_mode))
-                r = fcntl(LISTEN_FDS_START, F_SETFD, FD_CLOEXEC) < 0 ? -errno : LISTEN_FDS_START;
-        (void) unsetenv("LISTEN_PID");
-        (void) unsetenv("LISTEN_FDS");
-        (void) unsetenv("LISTEN_FDNAMES");
-        return r;
-}
-
 /* Somebody answers on that socket: another watchdogd that must not lose it. */
 static bool socket_is_alive(const struct sockaddr_un *address) {
         _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -130,6 +113,8 @@ static int socket_make(const char *dir, gid_t gid) {
 int main(int argc, char **argv) {
         Options options;
         Identity identity;
+        Inherited inherited;
+        int listen_fd, console_fd;
         int r = options_parse(argc, argv, &options);
 
         if (r <= 0)
@@ -147,8 +132,9 @@ int main(int argc, char **argv) {
                 (void) fputs("watchdogd: the user 'diskbrake' does not exist; running unprivileged parts as "
                              "'nobody', the socket is root's alone\n", stderr);
 
-        int listen_fd = socket_from_systemd();
-        if (listen_fd == -ENOENT)
+        inherited_take(&inherited);
+        listen_fd = inherited.listen_fd;
+        if (listen_fd < 0)
                 listen_fd = socket_make(options.runtime_dir, identity.is_nobody ? 0 : identity.gid);
         if (listen_fd < 0) {
                 (void) fprintf(stderr, "watchdogd: cannot make the socket in %s: %s\n", options.runtime_dir,
@@ -156,5 +142,9 @@ int main(int argc, char **argv) {
                 return EXIT_FAILURE;
         }
         (void) prctl(PR_SET_NAME, "watchdogd", 0, 0, 0);
-        return launcher_run(&(LauncherSeed){.options = &options, .identity = &identity, .listen_fd = listen_fd});
+        /* Non-blocking: what stands there in a container may be a pipe that nobody reads. */
+        console_fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        return launcher_run(&(LauncherSeed){.options = &options, .identity = &identity, .listen_fd = listen_fd,
+                                            .console_fd = console_fd < 0 ? -EBADF : console_fd,
+                                            .inherited = &inherited});
 }

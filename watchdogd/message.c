@@ -29,10 +29,18 @@ size_t message_size(uint32_t type) {
                 return UP_TO(alive);
         case MESSAGE_CONFIG:
                 return UP_TO(config);
+        case MESSAGE_SKIP:
+                return UP_TO(skip);
+        case MESSAGE_LOOKING:
+                return UP_TO(looking);
         case MESSAGE_FOUND:
                 return UP_TO(found);
         case MESSAGE_VERSION:
                 return UP_TO(version);
+        case MESSAGE_CRY:
+                return UP_TO(cry);
+        case MESSAGE_CRIED:
+                return UP_TO(cried);
         }
         return 0;
 }

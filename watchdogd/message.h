@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "act.h"
+#include "console_line.h"
 #include "event.h"
 #include "observation.h"
 
@@ -37,6 +38,8 @@ typedef struct PartitionTarget {
         uint64_t ballast_bytes;      /* wanted; 0: none */
 } PartitionTarget;
 
+/* Finders that may hang at the same time, each at another path. */
+#define FINDERS_HUNG_MAX 3
 #define FOUND_NOTES_MAX 16
 typedef struct Found {
         PartitionTarget partitions[PARTITIONS_MAX];
@@ -52,6 +55,7 @@ typedef struct LookOrder {
 } LookOrder;
 
 #define SAMPLES_PER_MESSAGE 64
+#define CRY_LINES_MAX 10 /* the kernel takes no more in 5 s */
 
 typedef enum MessageType {
         /* supervisor to watcher */
@@ -68,13 +72,17 @@ typedef enum MessageType {
         MESSAGE_ALIVE,  /* to a trimmer: say that you are there; from it: it is (with what it may write to) */
         /* one-shot children to supervisor */
         MESSAGE_CONFIG,  /* config_text: outcome of reading the configuration */
+        MESSAGE_SKIP,    /* to the finder, after MESSAGE_CONFIG: n paths in skip at which earlier ones hang */
+        MESSAGE_LOOKING, /* from it: looking.path, before it looks there */
         MESSAGE_FOUND,   /* found */
         MESSAGE_VERSION, /* version */
+        MESSAGE_CRY,     /* to the crier: cry */
+        MESSAGE_CRIED,   /* from it: cried */
 } MessageType;
 
 typedef struct Message {
         uint32_t type; /* MessageType */
-        uint32_t n;    /* MESSAGE_SAMPLES: how many */
+        uint32_t n;    /* MESSAGE_SAMPLES, MESSAGE_SKIP: how many */
         union {
                 PartitionTarget target;
                 LookOrder look, looked;
@@ -89,6 +97,7 @@ typedef struct Message {
                 Act act;
                 Outcome outcome;
                 struct {
+                        bool hold;      /* to a trimmer: keep Docker's folders open; from it: not used */
                         bool writable;  /* the roots can be written to in this mount namespace */
                         int32_t error;  /* why not */
                         char path[CONFIG_PATH_MAX];
@@ -98,12 +107,26 @@ typedef struct Message {
                         char error[512]; /* "FILE:LINE: ..." */
                         Config config;
                 } config;
+                struct {
+                        char paths[FINDERS_HUNG_MAX][CONFIG_PATH_MAX];
+                } skip; /* n of the message tells how many */
+                struct {
+                        char path[CONFIG_PATH_MAX];
+                } looking;
                 Found found;
                 struct {
                         uint32_t root;
                         uint32_t major; /* 0: unknown */
                         char text[32];
                 } version;
+                struct {
+                        uint32_t n;
+                        char line[CRY_LINES_MAX][CONSOLE_LINE_MAX + 1];
+                } cry;
+                struct {
+                        uint32_t n_written;
+                        int32_t error; /* why not all of them; -EBADF: there is no kernel log */
+                } cried;
         };
 } Message;
 

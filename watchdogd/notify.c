@@ -64,6 +64,25 @@ void notify_relay(const Notify *n, int from_fd) {
                 (void) send(n->fd, text, (size_t) length, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+void notify_keep_fd(const Notify *n, const char *name, int fd) {
+        char text[NOTIFY_TEXT_MAX];
+        union {
+                struct cmsghdr header;
+                char bytes[CMSG_SPACE(sizeof(int))];
+        } control = {.header = {.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))}};
+        struct iovec iov = {.iov_base = text};
+        struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+                             .msg_controllen = sizeof(control)};
+
+        if (n->fd < 0)
+                return;
+        iov.iov_len = (size_t) snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=%s", name);
+        memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+        (void) sendmsg(n->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+void notify_forget_fd(const Notify *n, const char *name) { notify_send(n, "FDSTOREREMOVE=1\nFDNAME=%s", name); }
+
 void notify_send(const Notify *n, const char *format, ...) {
         char text[NOTIFY_TEXT_MAX];
         va_list args;

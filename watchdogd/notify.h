@@ -18,6 +18,10 @@ void notify_init(Notify *notify);
 void notify_init_relayed(Notify *notify, int fd);
 /* Hands one datagram on, unread. */
 void notify_relay(const Notify *notify, int from_fd);
+/* The launcher's: a descriptor for the service's store (FDSTORE=1), which systemd hands to the next main process of the
+ * service, however this one ended. Refused where the unit has no FileDescriptorStoreMax=: nothing is kept then. */
+void notify_keep_fd(const Notify *notify, const char *name, int fd);
+void notify_forget_fd(const Notify *notify, const char *name);
 void notify_done(Notify *notify);
 /* One datagram, lines of KEY=VALUE; lost where PID 1 does not read. */
 void notify_send(const Notify *notify, const char *format, ...) _printf_(2, 3);

@@ -7,6 +7,8 @@
 
 #include "children.h"
 #include "engine.h"
+#include "records.h"
+#include "requests.h"
 #include "status.h"
 #include "teller.h"
 
@@ -25,15 +27,21 @@ typedef struct PartitionWorld {
         void *userdata;
 } PartitionWorld;
 
-int partition_new(const PartitionWorld *world, const PartitionTarget *target, Partition **ret_partition);
+/* record: what one before it knew; NULL: it begins afresh. */
+int partition_new(const PartitionWorld *world, const PartitionTarget *target, const PartitionRecord *record,
+                  Partition **ret_partition);
 Partition *partition_free(Partition *partition);
 DEFINE_CLEANUP(Partition, partition_free)
 
 const PartitionTarget *partition_target(const Partition *partition);
 /* The same partition with other roots or another dockerd. */
 void partition_retarget(Partition *partition, const PartitionTarget *target);
-/* world's config has changed. */
+void partition_tell_guarding(Partition *partition);
+void partition_remember(const Partition *partition, PartitionRecord *ret_record);
+
+/* world's config has changed. Acts that are under way were planned by the one before. */
 void partition_configure(Partition *partition);
+bool partition_has_old_acts(const Partition *partition);
 /* What dockerd of a root says of itself. text: sanitised. */
 void partition_set_docker(Partition *partition, uint32_t root, uint32_t major, const char *text);
 const char *partition_docker_text(const Partition *partition, uint32_t root);
@@ -41,12 +49,13 @@ const char *partition_docker_text(const Partition *partition, uint32_t root);
 /* until_usec 0: go on. */
 void partition_pause(Partition *partition, uint64_t until_usec, const Asker *asker);
 
-/* A trim by hand. on_done is called once, perhaps at once; outcome NULL: refused, why is an ENGINE_E_* or a negative
- * errno (-ENOTCONN: nobody can act now). Two trims of one log become one: both get its outcome. */
-typedef void (*PartitionTrimmed)(const Act *act, const Outcome *outcome, int why, void *userdata);
+/* A trim by hand. Two trims of one log become one: both get its outcome. */
 void partition_trim(Partition *partition, uint32_t slot, uint64_t keep_bytes, Method method, bool dry_run,
-                    const Asker *asker, PartitionTrimmed on_done, void *userdata);
+                    const Asker *asker, RequestDone on_done, void *userdata);
 void partition_forget_trims(Partition *partition, void *userdata); /* the client is gone: no callback any more */
+
+/* As engine_acknowledge(), and tells. until_usec: monotonic. */
+int partition_acknowledge(Partition *partition, uint64_t alert_id, uint64_t until_usec, const Asker *asker);
 
 const Engine *partition_engine(const Partition *partition);
 /* The open alert as an event, with the numbers of this moment. */
@@ -54,7 +63,8 @@ void partition_get_alert(const Partition *partition, Event *ret_event);
 GuardState partition_state(const Partition *partition);
 /* One sentence, "" when there is nothing to add. */
 void partition_describe(const Partition *partition, char *buf, size_t buf_bytes);
-/* It has answered since the last call of partition_take_turn(), or is known to be blind and that was acted on. */
-bool partition_had_turn(const Partition *partition);
+/* Since the last call of partition_take_turn(), its watcher and its trimmer have answered, or have still time to, or
+ * have missed their deadline, which was acted on. */
+bool partition_had_turn(const Partition *partition, uint64_t now_usec);
 void partition_take_turn(Partition *partition);
 bool partition_has_started(const Partition *partition); /* the first look was answered, or its deadline missed */

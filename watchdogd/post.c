@@ -35,7 +35,7 @@ static void post_miss(Post *p, int error) {
                 p->missed = true;
                 p->missed_since_usec = clock_monotonic_usec();
         }
-        timer_set(p->deadline, USEC_INFINITY);
+        post_expect(p, USEC_INFINITY);
         p->ops->on_missed(error, p->userdata);
 }
 
@@ -51,6 +51,7 @@ static void worker_message(Worker *w, const Message *message, void *userdata) {
 
         if (w != p->current)
                 return; /* the last words of one that was given up */
+        p->heard = true;
         if (p->missed) {
                 p->missed = false;
                 p->pause_usec = PAUSE_MIN_USEC;
@@ -133,7 +134,16 @@ void post_done(Post *p) {
         p->stuck = worker_free(p->stuck);
 }
 
-void post_expect(Post *p, uint64_t at_usec) { timer_set(p->deadline, at_usec); }
+void post_expect(Post *p, uint64_t at_usec) {
+        p->due_usec = at_usec;
+        timer_set(p->deadline, at_usec);
+}
+
+bool post_is_accounted_for(const Post *p, uint64_t now_usec) {
+        /* Nothing is due from one that is not up yet: then the launcher is to be heard of, and it is the launcher that
+         * the service watchdog would not hear of. */
+        return p->heard || p->missed || (p->due_usec != USEC_INFINITY && now_usec < p->due_usec + DEADLINE_ACCURACY_USEC);
+}
 
 int post_send(Post *p, const Message *message) { return p->current ? worker_send(p->current, message) : -ENOTCONN; }
 

@@ -25,7 +25,8 @@ typedef struct Post {
         Worker *stuck;   /* killed and not gone yet */
         bool current_killed; /* the replacement missed its deadline, too: two are stuck, nobody is sent after them */
         bool missed;     /* a deadline was missed and nothing was heard since */
-        uint64_t missed_since_usec, pause_usec;
+        bool heard;      /* something was; cleared by who asks */
+        uint64_t missed_since_usec, pause_usec, due_usec;
         sd_event_source *deadline, *retry;
 } Post;
 
@@ -38,6 +39,9 @@ void post_done(Post *post);
 void post_expect(Post *post, uint64_t at_usec);
 /* -ENOTCONN: the post is not manned; -EAGAIN: its worker does not read. */
 int post_send(Post *post, const Message *message);
+
+/* It was heard of, or has still time to answer, or its miss was acted on. */
+bool post_is_accounted_for(const Post *post, uint64_t now_usec);
 
 /* "stuck in fallocate on the log of 4f1c2a9be6d0 since 14 s", "not running"; writes "" when all is well. */
 void post_describe(const Post *post, uint64_t now_usec, char *buf, size_t buf_bytes);

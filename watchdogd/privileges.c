@@ -38,6 +38,7 @@ static const struct {
         [ROLE_FINDER] = {.root = true, .capabilities = CAP(CAP_DAC_READ_SEARCH) | CAP(CAP_SYS_PTRACE),
                          .no_file_writes = true},
         [ROLE_VERSION] = {.root = true, .no_file_writes = true},
+        [ROLE_CRIER] = {.no_file_writes = true}, /* the kernel log is no regular file */
 };
 
 int identity_resolve(Identity *ret_identity) {

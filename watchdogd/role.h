@@ -15,6 +15,7 @@ typedef enum Role {
         ROLE_READER,  /* one-shot: reads the configuration, answers MESSAGE_CONFIG, exits */
         ROLE_FINDER,  /* one-shot: finds data-roots and partitions, answers MESSAGE_FOUND, exits */
         ROLE_VERSION, /* one-shot: asks one dockerd for its version, answers MESSAGE_VERSION, exits */
+        ROLE_CRIER,   /* one-shot: writes lines to the kernel log, answers MESSAGE_CRIED, exits */
         _ROLE_MAX,
 } Role;
 
@@ -36,6 +37,8 @@ typedef struct RoleContext {
         int channel_fd;   /* SOCK_SEQPACKET to the supervisor (the supervisor's: to the launcher) */
         int notify_fd;    /* the supervisor's: datagrams for systemd, handed on by the launcher; -EBADF else */
         StagePage *stage; /* watcher and trimmer; NULL else */
+        int state_fd;     /* the supervisor's: what one before it has left (state.h); -EBADF: nothing is kept */
+        int console_fd;   /* the crier's: the kernel log */
 } RoleContext;
 
 int watcher_run(const RoleContext *context);
@@ -43,3 +46,4 @@ int trimmer_run(const RoleContext *context);
 int reader_run(const RoleContext *context);
 int finder_run(const RoleContext *context);  /* first receives MESSAGE_CONFIG: the configuration in force */
 int version_run(const RoleContext *context); /* first receives MESSAGE_TARGET and MESSAGE_DOCKERD_GONE{root} */
+int crier_run(const RoleContext *context);   /* first receives MESSAGE_CRY */

@@ -25,12 +25,16 @@ typedef struct Intent {
 } Intent;
 
 typedef struct StagePage {
+        uint64_t version;            /* STAGE_VERSION */
         _Atomic uint64_t since_usec; /* monotonic; 0: in no call that may hang */
         char call[24];               /* "statvfs", "fallocate" */
         char subject[72];            /* "the log of 4f1c2a9be6d0", a path: sanitised */
         uint64_t act;                /* id of the act under way */
         Intent intent;
 } StagePage;
+
+/* Says which structs these are, where a page has survived an upgrade of the program. */
+#define STAGE_VERSION (UINT64_C(0x5354414745000001) + (sizeof(StagePage) << 16))
 
 /* Around each call that may hang on a disk. Not nested: the later one counts. */
 void stage_enter(StagePage *page, const char *call, const char *subject);

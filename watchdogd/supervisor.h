@@ -17,7 +17,7 @@ Partition *supervisor_partition(const Supervisor *s, size_t i);
 uint64_t supervisor_started_usec(const Supervisor *s);
 uint64_t supervisor_longest_turn_usec(const Supervisor *s);
 /* Sentences for status: what is not guarded, what could not be set up. At most n_max. */
-size_t supervisor_notes(const Supervisor *s, const char **ret_notes, size_t n_max);
+size_t supervisor_notes(Supervisor *s, const char **ret_notes, size_t n_max);
 
 /* Reads the configuration again. on_done: error is NULL where it is in force now. One at a time: -EALREADY. */
 typedef void (*SupervisorReloaded)(const char *error, void *userdata);

@@ -25,8 +25,8 @@ typedef struct Trimmer {
         StagePage *stage;
         int channel_fd, proc_fd, look_fd;
         PartitionTarget target;
-        int containers_fd[PARTITION_ROOTS_MAX];
-        int containers_error[PARTITION_ROOTS_MAX];
+        int containers_fd[PARTITION_ROOTS_MAX]; /* negative errno: could not be opened, or are not open now */
+        bool is_open, hold; /* hold: keep them open between acts */
         LogFile log;
         Message message;
 } Trimmer;
@@ -39,10 +39,16 @@ typedef struct Job {
 } Job;
 
 static int open_staged(Trimmer *t, const char *path) {
+        struct stat st;
         int fd;
 
         stage_enter(t->stage, "openat2", path);
         fd = beneath_open_absolute(path, O_PATH | O_DIRECTORY);
+        /* Unmounted since: what is there now is no part of this partition. */
+        if (fd >= 0 && (fstat(fd, &st) < 0 || st.st_dev != t->target.device)) {
+                (void) close(fd);
+                fd = -ENODEV;
+        }
         stage_leave(t->stage);
         return fd;
 }
@@ -53,18 +59,27 @@ static void close_target(Trimmer *t) {
                 t->containers_fd[i] = close_safe(t->containers_fd[i]);
         t->look_fd = close_safe(t->look_fd);
         stage_leave(t->stage);
+        t->is_open = false;
 }
 
 static void open_target(Trimmer *t) {
         char path[CONFIG_PATH_MAX + sizeof("/containers")];
 
-        close_target(t);
+        if (t->is_open)
+                return;
         t->target.n_roots = MIN(t->target.n_roots, (uint32_t) PARTITION_ROOTS_MAX);
         t->look_fd = open_staged(t, t->target.look_path);
         for (uint32_t i = 0; i < t->target.n_roots; i++) {
                 (void) snprintf(path, sizeof(path), "%s/containers", t->target.roots[i].path);
                 t->containers_fd[i] = open_staged(t, path);
         }
+        t->is_open = true;
+}
+
+/* Descriptors keep a partition from being unmounted: they are held only while acting is near. */
+static void release_target(Trimmer *t) {
+        if (t->is_open && !t->hold)
+                close_target(t);
 }
 
 /* Whether a directory may be written to in this mount namespace (ProtectSystem=strict makes it read-only there), by
@@ -72,6 +87,9 @@ static void open_target(Trimmer *t) {
 static int may_write(Trimmer *t, int dir_fd, const char *path) {
         int r;
 
+        /* Not there: the watcher tells of that. */
+        if (dir_fd == -ENOENT || dir_fd == -ENODEV)
+                return 0;
         if (dir_fd < 0)
                 return dir_fd;
         stage_enter(t->stage, "faccessat", path);
@@ -348,7 +366,9 @@ static int on_act(Trimmer *t) {
         act.container[CONTAINER_ID_MAX - 1] = 0;
         t->stage->act = act.id;
         o.begin_usec = clock_monotonic_usec();
+        open_target(t);
         o.result = act_do(t, &act, &o);
+        release_target(t);
         o.end_usec = clock_monotonic_usec();
         t->stage->act = 0;
 
@@ -357,8 +377,10 @@ static int on_act(Trimmer *t) {
 }
 
 static int on_alive(Trimmer *t) {
+        open_target(t);
         (void) finish_intent(t); /* one that could not be finished before */
         make_alive(t, &t->message);
+        release_target(t);
         return message_send(t->channel_fd, &t->message, false);
 }
 
@@ -366,16 +388,18 @@ static int on_target(Trimmer *t) {
         bool writable;
         int r;
 
+        close_target(t);
         t->target = t->message.target;
-        open_target(t);
         r = on_alive(t);
         if (r < 0)
                 return r;
+        open_target(t);
 
         /* Without a ballast the partition is only observed: then nothing at all is written there. */
         writable = t->look_fd >= 0 && t->message.alive.writable && t->target.ballast_bytes > 0;
         t->message = (Message){.type = MESSAGE_OBSERVATION};
         filesystem_probe(t->stage, t->look_fd, writable, &t->message.observation);
+        release_target(t);
         return message_send(t->channel_fd, &t->message, false);
 }
 
@@ -390,8 +414,10 @@ static int run(Trimmer *t) {
                         r = on_target(t);
                 else if (t->message.type == MESSAGE_ACT)
                         r = on_act(t);
-                else if (t->message.type == MESSAGE_ALIVE)
+                else if (t->message.type == MESSAGE_ALIVE) {
+                        t->hold = t->message.alive.hold;
                         r = on_alive(t);
+                }
                 if (r < 0)
                         return r;
         }

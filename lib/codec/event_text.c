@@ -210,6 +210,15 @@ static void say_guarding(Text *text, const Event *e) {
                 text_append(text, "; nothing will be touched");
 }
 
+static void say_resized(Text *text, const Event *e) {
+        Units before, now, left;
+
+        text_appendf(text, "%s is %s now: %s instead of %s, of which %s are left", event_phrase_mount(e),
+                        e->space.total_bytes > e->wanted_bytes ? "larger" : "smaller",
+                        bytes_format(e->space.total_bytes, now), bytes_format(e->wanted_bytes, before),
+                        bytes_format(e->space.avail_bytes, left));
+}
+
 static void say_notice(Text *text, const Event *e) {
         if (e->container_id[0]) {
                 event_phrase_log(text, e);
@@ -236,11 +245,19 @@ static void say_pause(Text *text, const Event *e) {
 
 /* What the guard says of itself. */
 static void say_house(Text *text, const Event *e) {
+        Units gap;
+
         switch (e->type) {
         case EVENT_STARTED:
                 text_append(text,
                                 e->observing ? "the guard has started, mode observe: nothing will be touched"
                                              : "the guard has started, mode enforce");
+                event_phrase_detail(text, "; ", e);
+                break;
+        case EVENT_RECOVERED:
+                text_append(text, "the guard had broken off and goes on with what it knew");
+                if (e->since_usec > 0)
+                        text_appendf(text, "; for %s nobody looked", span_format(e->since_usec, gap));
                 event_phrase_detail(text, "; ", e);
                 break;
         case EVENT_STOPPING:
@@ -310,6 +327,17 @@ static void say_partition(Text *text, const Event *e) {
         case EVENT_PARTITION_GONE:
                 text_appendf(text, "%s is gone and no longer guarded", event_phrase_mount(e));
                 event_phrase_detail(text, ": ", e);
+                break;
+        case EVENT_READ_ONLY:
+                text_appendf(text, "%s is read-only: nothing can be written there, and nothing freed",
+                                event_phrase_mount(e));
+                break;
+        case EVENT_WRITABLE:
+                text_appendf(text, "%s can be written to again, and freed from when needed",
+                                event_phrase_mount(e));
+                break;
+        case EVENT_RESIZED:
+                say_resized(text, e);
                 break;
         default:
                 say_house(text, e);

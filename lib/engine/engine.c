@@ -171,8 +171,9 @@ static void observe_partition(Engine *e, const PartitionSample *sample, uint64_t
         if (e->sampled_usec != 0)
                 moved_bytes += s.free_bytes > e->space.free_bytes ? s.free_bytes - e->space.free_bytes
                                                                    : e->space.free_bytes - s.free_bytes;
-        else
+        else if (e->rules.level_since_usec == 0)
                 e->rules.level_since_usec = time_usec;
+        changes_observe(e, &s, time_usec);
         e->space = s;
         e->sampled_usec = time_usec;
         e->blind = false;
@@ -214,6 +215,8 @@ static int observe_log_info(Engine *e, const LogInfo *info) {
         if (was_known && info->container.driver == LOG_DRIVER_UNKNOWN)
                 entry->info.container = last;
         entry->policy = policy_resolve(&e->config, &entry->info.container);
+        if (!known)
+                memory_recall_log(e, entry);
         return 0;
 }
 
@@ -252,14 +255,6 @@ static int observe_log_gone(Engine *e, uint32_t slot) {
                 return -EINVAL;
         log_table_remove(&e->logs, entry);
         return 0;
-}
-
-void engine_forget_logs(Engine *e) {
-        LogEntry *entry;
-        uint32_t cursor = 0;
-
-        while ((entry = log_table_next(&e->logs, &cursor)))
-                log_table_remove(&e->logs, entry);
 }
 
 int engine_observe(Engine *e, const Observation *o) {
@@ -356,4 +351,17 @@ void engine_decide(Engine *e, uint64_t now_usec, Plan *ret_plan, uint64_t *ret_w
 
 void engine_pause(Engine *e, uint64_t until_usec) {
         e->paused_until_usec = until_usec;
+}
+
+int engine_acknowledge(Engine *e, uint64_t alert_id, const Asker *asker, uint64_t now_usec, uint64_t until_usec) {
+        if (alert_id == 0 || alert_id != e->alert_id)
+                return ENGINE_E_NO_ALERT;
+        if (acknowledgement_holds(&e->acknowledgement, e->rules.level, now_usec))
+                return ENGINE_E_ACKNOWLEDGED;
+        e->acknowledgement = (Acknowledgement){true, *asker, e->rules.level, until_usec};
+        return 0;
+}
+
+bool acknowledgement_holds(const Acknowledgement *a, Level level, uint64_t now_usec) {
+        return a->given && level <= a->level && now_usec < a->until_usec;
 }

@@ -42,7 +42,7 @@ void engine_configure(Engine *e, const Config *config);
 /* The next ids that are given, where they must go on from those of a supervisor before this one. */
 void engine_seed(Engine *e, uint64_t next_act, uint64_t next_alert);
 
-/* A new watcher gives out new slots: what was known of the logs does not fit them. */
+/* A new watcher gives out new slots: logs are known again when it introduces them. */
 void engine_forget_logs(Engine *e);
 
 /* 0; -ENOMEM, -ENOSPC (more than ENGINE_LOGS_MAX), -EINVAL (a slot that was never introduced: ignored). */
@@ -55,6 +55,19 @@ void engine_settle(Engine *e, const Outcome *outcome);
 
 /* No acts until then (monotonic; 0: go on at once). Levels and events go on. */
 void engine_pause(Engine *e, uint64_t until_usec);
+
+/* Somebody takes care of the open alert: until then (monotonic; USEC_INFINITY: until it ends), or until it gets worse.
+ * Positive: ENGINE_E_NO_ALERT: that one is not open; ENGINE_E_ACKNOWLEDGED: somebody does already. */
+typedef struct Acknowledgement {
+        bool given;
+        Asker asker;
+        Level level; /* at that moment */
+        uint64_t until_usec;
+} Acknowledgement;
+#define ENGINE_E_NO_ALERT 6
+#define ENGINE_E_ACKNOWLEDGED 7
+int engine_acknowledge(Engine *e, uint64_t alert_id, const Asker *asker, uint64_t now_usec, uint64_t until_usec);
+bool acknowledgement_holds(const Acknowledgement *a, Level level, uint64_t now_usec);
 
 /* A trim by hand: makes the act for one log as if it had to give want_bytes, whatever the level is, but
  * never below keep_bytes (CONFIG_KEEP_UNSET: the policy's), and counts it as under way unless dry_run.
@@ -76,11 +89,13 @@ typedef struct EngineStatus {
         Reason reason;
         uint64_t level_since_usec;
         uint64_t alert_id; /* 0: no alert is open */
+        Acknowledgement acknowledgement; /* of that alert */
         PartitionSample space;
         uint64_t sampled_usec; /* 0: never */
         int64_t fill_bps, fill_inodes_ps;
         TimeToFull full, inodes_full;
         bool blind;
+        bool falling; /* free space is on its way to none */
         uint64_t paused_until_usec; /* 0: not paused */
         uint64_t ballast_bytes;
         uint64_t freed_total_bytes;

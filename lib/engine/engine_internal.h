@@ -6,6 +6,7 @@
 #include "attribution.h"
 #include "demand.h"
 #include "engine.h"
+#include "engine_memory.h"
 #include "forecast.h"
 #include "level_rules.h"
 #include "method.h"
@@ -51,6 +52,7 @@ struct Engine {
         /* the logs */
         LogTable logs;
         Attribution attribution;
+        LogMemory remembered[ENGINE_MEMORY_LOGS_MAX]; /* of before a new watcher: not introduced again yet */
 
         /* acting */
         bool acting;            /* from act_below up to the target */
@@ -71,6 +73,9 @@ struct Engine {
 
         /* telling */
         uint64_t alert_id, next_alert;
+        Acknowledgement acknowledgement;
+        bool read_only_said;
+        uint64_t resized_said_usec; /* 0: never */
         uint64_t nothing_left_usec;    /* when it was last said; 0: not during this alert */
         const char *nothing_left_why;
         Event pending[EVENTS_PENDING_MAX]; /* made between two decisions, oldest first */
@@ -94,6 +99,16 @@ Event *events_add_pending(Engine *e, EventType type, uint64_t now_usec);
 void events_take_pending(Engine *e, Plan *plan);
 /* Raises and clears, in the order in which they are to be told. */
 void events_add_levels(Engine *e, Plan *plan, Level from, const Ranking *ranking, uint64_t now_usec);
+
+/* ---- changes.c */
+
+/* The partition itself has changed: read-only or no longer, another size. Before e->space is the new sample. */
+void changes_observe(Engine *e, const PartitionSample *sample, uint64_t time_usec);
+
+/* ---- engine_memory.c */
+
+/* What is remembered of a log that was just introduced. */
+void memory_recall_log(Engine *e, LogEntry *entry);
 
 /* ---- acts.c: what is under way */
 

@@ -21,8 +21,12 @@ typedef enum EventType {
         EVENT_CAN_ACT,
         EVENT_GUARDING,        /* a partition is being watched from now on */
         EVENT_PARTITION_GONE,
+        EVENT_READ_ONLY,       /* nothing can be written there, so nothing can be freed */
+        EVENT_WRITABLE,
+        EVENT_RESIZED,         /* it has another size: wanted_bytes is what it had */
         EVENT_NOTICE,          /* observation.h's notices */
         EVENT_STARTED,
+        EVENT_RECOVERED,       /* the supervisor had ended unasked; since_usec: for how long nobody looked */
         EVENT_STOPPING,
         EVENT_RELOADED,
         EVENT_RELOAD_FAILED,   /* the old configuration stays */

@@ -67,7 +67,11 @@ static void ask(const Process *p, uint32_t type) {
 }
 
 static void give_target(const Process *p, const char *path) {
+        struct stat st = {};
+
+        (void) stat(root, &st);
         message = (Message){.type = MESSAGE_TARGET};
+        message.target.device = st.st_dev;
         message.target.n_roots = 1;
         (void) snprintf(message.target.roots[0].path, sizeof(message.target.roots[0].path), "%s", path);
         (void) snprintf(message.target.look_path, sizeof(message.target.look_path), "%s", path);
@@ -133,9 +137,7 @@ static void it_says_that_it_is_there_and_what_it_may_write(void **state) {
         assert_int_equal(message.observation.type, OBSERVATION_FILESYSTEM);
 
         give_target(p, "/nonexistent/root");
-        assert_false(message.alive.writable);
-        assert_int_equal(message.alive.error, -ENOENT);
-        assert_string_equal(message.alive.path, "/nonexistent/root");
+        assert_true(message.alive.writable); /* what is not there is the watcher's to tell */
         assert_int_equal(message_receive(p->fd, &message, false), 0);
         assert_int_equal(message.type, MESSAGE_OBSERVATION);
         assert_int_equal(do_act(p, act_of(METHOD_PUNCH))->result, ACT_FAILED);
@@ -192,6 +194,50 @@ static void it_keeps_no_log_open_between_acts(void **state) {
         assert_int_equal(count_open(p->pid), before);
 }
 
+/* An open descriptor would keep the partition from being unmounted. */
+static void it_keeps_folders_open_only_while_it_is_told_to(void **state) {
+        const Process *p = *state;
+        size_t before;
+
+        make_log();
+        give_target(p, root);
+        assert_int_equal(message_receive(p->fd, &message, false), 0);
+        before = count_open(p->pid);
+        message = (Message){.type = MESSAGE_ALIVE, .alive = {.hold = true}};
+        ask(p, MESSAGE_ALIVE);
+        assert_int_equal(count_open(p->pid), before + 2); /* containers/, and the folder for the ballast */
+        assert_int_equal(do_act(p, act_of(METHOD_PUNCH))->result, ACT_DONE);
+        assert_int_equal(count_open(p->pid), before + 2);
+        message = (Message){.type = MESSAGE_ALIVE};
+        ask(p, MESSAGE_ALIVE);
+        assert_int_equal(count_open(p->pid), before);
+        assert_int_equal(do_act(p, act_of(METHOD_PUNCH))->result, ACT_NOTHING_TO_DO);
+        assert_int_equal(count_open(p->pid), before);
+}
+
+/* Unmounted, the same path lies on another partition: nothing may be done there. */
+static void a_folder_on_another_partition_is_not_touched(void **state) {
+        const Process *p = *state;
+        struct stat st;
+
+        make_log();
+        give_target(p, root);
+        assert_int_equal(message_receive(p->fd, &message, false), 0);
+        message = (Message){.type = MESSAGE_TARGET};
+        message.target.device = 1;
+        message.target.n_roots = 1;
+        message.target.ballast_bytes = MIB(1);
+        (void) snprintf(message.target.roots[0].path, sizeof(message.target.roots[0].path), "%s", root);
+        (void) snprintf(message.target.look_path, sizeof(message.target.look_path), "%s", root);
+        ask(p, MESSAGE_ALIVE);
+        assert_int_equal(message_receive(p->fd, &message, false), 0);
+        assert_int_equal(do_act(p, act_of(METHOD_TRUNCATE))->result, ACT_FAILED);
+        assert_int_equal(message.outcome.error, -ENODEV);
+        assert_int_equal(do_act(p, act_of(METHOD_BALLAST_MAKE))->result, ACT_FAILED);
+        assert_int_equal(stat(log_path, &st), 0);
+        assert_true(st.st_size >= (off_t) MIB(4));
+}
+
 static void it_finishes_what_a_killed_one_began_when_it_gets_its_target(void **state) {
         const Process *p = *state;
         char line[sizeof(LINE)] = {};
@@ -227,6 +273,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(it_says_that_it_is_there_and_what_it_may_write, start, stop),
                 cmocka_unit_test_setup_teardown(orders_that_make_no_sense_are_refused, start, stop),
                 cmocka_unit_test_setup_teardown(it_keeps_no_log_open_between_acts, start, stop),
+                cmocka_unit_test_setup_teardown(it_keeps_folders_open_only_while_it_is_told_to, start, stop),
+                cmocka_unit_test_setup_teardown(a_folder_on_another_partition_is_not_touched, start, stop),
                 cmocka_unit_test_setup_teardown(it_finishes_what_a_killed_one_began_when_it_gets_its_target, start,
                                                 stop),
         };

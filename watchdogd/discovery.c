@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <stdio.h>
+
+#include "clock.h"
+#include "discovery.h"
+#include "errand.h"
+#include "records.h"
+#include "text.h"
+
+/* Looks through /proc once: 164 ms for 15,000 descriptors. A disk that keeps it longer than that is sick. */
+#define FINDER_TIMEOUT_USEC (5 * USEC_PER_SEC)
+/* Two seconds for dockerd to answer, one for all around it. */
+#define VERSION_TIMEOUT_USEC (3 * USEC_PER_SEC)
+/* New data-roots, moved mounts: once a minute; sooner, with growing pauses, while there is nothing to guard or a
+ * dockerd is missing, since a restarted one is back within seconds. */
+#define FIND_USEC USEC_PER_MINUTE
+#define FIND_SOON_USEC (2 * USEC_PER_SEC)
+#define FIND_AFTER_GONE_USEC (500 * USEC_PER_MSEC)
+/* A partition that the finder misses once may only have been busy; twice, it is gone. */
+#define MISSED_FINDS_MAX 2
+
+typedef struct Guarded {
+        Partition *partition; /* NULL: free */
+        unsigned missed_finds;
+        int32_t asked_pid[PARTITION_ROOTS_MAX]; /* dockerd that was asked for its version, and its life */
+        uint64_t asked_start[PARTITION_ROOTS_MAX];
+        bool ask_again[PARTITION_ROOTS_MAX]; /* it did not answer: just started, or busy */
+} Guarded;
+
+typedef struct HungFinder {
+        Worker *worker; /* NULL: none */
+        char path[CONFIG_PATH_MAX];
+        char note[CONFIG_PATH_MAX + 80];
+} HungFinder;
+
+struct Discovery {
+        DiscoveryWorld world;
+        Guarded guarded[PARTITIONS_MAX];
+        Errand *finder, *version;
+        HungFinder hung[FINDERS_HUNG_MAX];
+        HungFinder *hangs_next; /* where the running finder would stand if it hung; NULL: no place is left */
+        char looking[CONFIG_PATH_MAX]; /* where the running finder is */
+        Guarded *version_of;
+        uint32_t version_root;
+        Found found; /* the last answer of the finder: its notes are shown */
+        bool begun, found_once;
+        sd_event_source *timer;
+        uint64_t pause_usec;
+        unsigned n_unanswered; /* questions for a version, one after the other */
+        Message say[2];        /* what an errand is told: copied by it */
+        PartitionRecord record; /* too large for the stack */
+};
+
+static void find_at(Discovery *d, uint64_t at_usec) {
+        (void) sd_event_source_set_time(d->timer, at_usec);
+        (void) sd_event_source_set_enabled(d->timer, SD_EVENT_ONESHOT);
+}
+
+/* ---- Docker's version ---------------------------------------------------------------------------------------- */
+
+static void ask_versions(Discovery *d);
+
+static void version_on_done(const Message *answer, int error, void *userdata) {
+        Discovery *d = userdata;
+        bool known = answer && answer->type == MESSAGE_VERSION && answer->version.root == d->version_root;
+        char text[32] = "";
+
+        (void) error;
+        if (!known) {
+                d->version_of->ask_again[d->version_root] = true;
+                find_at(d, clock_monotonic_usec() + MIN(FIND_SOON_USEC << d->n_unanswered, FIND_USEC));
+        }
+        d->n_unanswered = known ? 0 : MIN(d->n_unanswered + 1, 5u);
+        if (d->version_of->partition) {
+                if (known)
+                        (void) text_sanitize(text, sizeof(text), answer->version.text,
+                                strnlen(answer->version.text, sizeof(answer->version.text)));
+                partition_set_docker(d->version_of->partition, d->version_root, known ? answer->version.major : 0, text);
+        }
+        ask_versions(d);
+}
+
+/* Each dockerd is asked once in its life, one at a time. */
+static void ask_versions(Discovery *d) {
+        for (size_t i = 0; i < PARTITIONS_MAX && !d->version; i++) {
+                Guarded *g = d->guarded + i;
+                const PartitionTarget *target = g->partition ? partition_target(g->partition) : NULL;
+
+                for (uint32_t k = 0; target && k < target->n_roots && !d->version; k++) {
+                        const DockerRoot *root = target->roots + k;
+
+                        if (root->dockerd_pid == g->asked_pid[k] && root->dockerd_start == g->asked_start[k])
+                                continue;
+                        g->asked_pid[k] = root->dockerd_pid;
+                        g->asked_start[k] = root->dockerd_start;
+                        /* Another dockerd, or none: what is not known yet is unknown. */
+                        partition_set_docker(g->partition, k, 0, "");
+                        if (root->dockerd_pid == 0 || !root->api_socket[0])
+                                continue;
+                        d->version_of = g;
+                        d->version_root = k;
+                        d->say[0] = (Message){.type = MESSAGE_TARGET, .target = *target};
+                        d->say[1] = (Message){.type = MESSAGE_DOCKERD_GONE, .gone = {.root = k}};
+                        (void) errand_start(d->world.partitions->children, d->world.partitions->event,
+                                &(ErrandOrder){.role = ROLE_VERSION, .say = {d->say, d->say + 1},
+                                               .timeout_usec = VERSION_TIMEOUT_USEC, .on_done = version_on_done,
+                                               .userdata = d},
+                                &d->version);
+                }
+        }
+}
+
+static void ask_again_who_did_not_answer(Discovery *d) {
+        for (size_t i = 0; i < PARTITIONS_MAX; i++)
+                for (size_t k = 0; k < PARTITION_ROOTS_MAX; k++)
+                        if (d->guarded[i].ask_again[k]) {
+                                d->guarded[i].ask_again[k] = false;
+                                d->guarded[i].asked_pid[k] = -1;
+                        }
+}
+
+/* ---- what is guarded ----------------------------------------------------------------------------------------- */
+
+static Guarded *find_guarded(Discovery *d, uint64_t device) {
+        for (size_t i = 0; i < PARTITIONS_MAX; i++)
+                if (d->guarded[i].partition && partition_target(d->guarded[i].partition)->device == device)
+                        return d->guarded + i;
+        return NULL;
+}
+
+static Guarded *free_place(Discovery *d) {
+        for (size_t i = 0; i < PARTITIONS_MAX; i++)
+                if (!d->guarded[i].partition)
+                        return d->guarded + i;
+        return NULL;
+}
+
+static void drop(Discovery *d, Guarded *g, const char *why) {
+        Event event = {.type = EVENT_PARTITION_GONE};
+        const char *mount = partition_target(g->partition)->mount;
+
+        (void) text_sanitize(event.mount, sizeof(event.mount), mount, strlen(mount));
+        (void) snprintf(event.detail, sizeof(event.detail), "%.255s", why);
+        if (d->version && d->version_of == g)
+                d->version = errand_free(d->version);
+        g->partition = partition_free(g->partition);
+        *g = (Guarded){};
+        if (d->world.state)
+                state_put(d->world.state, RECORD_PARTITION + (size_t) (g - d->guarded), NULL);
+        teller_tell(d->world.partitions->teller, &event);
+}
+
+static bool is_among(const PartitionTarget *target, const char *path) {
+        bool any = streq(target->look_path, path);
+
+        for (uint32_t i = 0; i < target->n_roots; i++)
+                any = any || streq(target->roots[i].path, path);
+        for (uint32_t i = 0; i < target->n_parts; i++)
+                any = any || streq(target->parts[i], path);
+        return any;
+}
+
+/* The partition that has taken its place: what stood where it was looked at now lies on another one. */
+static const PartitionTarget *find_heir(const Discovery *d, const PartitionTarget *target) {
+        for (uint32_t i = 0; i < d->found.n_partitions; i++)
+                if (d->found.partitions[i].device != target->device &&
+                    is_among(d->found.partitions + i, target->look_path))
+                        return d->found.partitions + i;
+        return NULL;
+}
+
+static bool hangs(const Discovery *d, const PartitionTarget *target) {
+        for (size_t i = 0; i < FINDERS_HUNG_MAX; i++)
+                if (d->hung[i].worker && (is_among(target, d->hung[i].path) || streq(target->mount, d->hung[i].path)))
+                        return true;
+        return false;
+}
+
+static void look_for_missing(Discovery *d, const bool seen[static PARTITIONS_MAX]) {
+        for (size_t i = 0; i < PARTITIONS_MAX; i++) {
+                Guarded *g = d->guarded + i;
+                const PartitionTarget *target = g->partition ? partition_target(g->partition) : NULL, *heir;
+                char why[EVENT_MOUNT_MAX + 64];
+
+                if (!target || seen[i] || hangs(d, target))
+                        continue;
+                heir = find_heir(d, target);
+                if (heir) {
+                        (void) snprintf(why, sizeof(why), streq(heir->mount, target->mount) ?
+                                "another filesystem is mounted at %s now" : "it was unmounted; its place lies on %s now",
+                                heir->mount);
+                        drop(d, g, why);
+                } else if (++g->missed_finds >= MISSED_FINDS_MAX &&
+                           /* One that was found by its dockerd alone goes on being guarded while that is down. */
+                           (d->world.partitions->config->n_data_roots > 0 ||
+                            partition_state(g->partition) == GUARD_BLIND))
+                        drop(d, g, "it was unmounted or its folder is gone");
+        }
+}
+
+static void take_found(Discovery *d) {
+        bool seen[PARTITIONS_MAX] = {};
+
+        for (uint32_t i = 0; i < d->found.n_partitions; i++) {
+                const PartitionTarget *target = d->found.partitions + i;
+                Guarded *g = find_guarded(d, target->device);
+
+                if (g) {
+                        partition_retarget(g->partition, target);
+                } else {
+                        g = free_place(d);
+                        if (!g || partition_new(d->world.partitions, target, NULL, &g->partition) < 0)
+                                continue;
+                        partition_tell_guarding(g->partition);
+                }
+                g->missed_finds = 0;
+                seen[g - d->guarded] = true;
+        }
+        look_for_missing(d, seen);
+}
+
+/* ---- finding ------------------------------------------------------------------------------------------------- */
+
+static bool misses_dockerd(const Discovery *d) {
+        for (uint32_t i = 0; i < d->found.n_partitions; i++)
+                for (uint32_t k = 0; k < d->found.partitions[i].n_roots; k++)
+                        if (d->found.partitions[i].roots[k].dockerd_pid == 0)
+                                return true;
+        return d->found.n_partitions == 0;
+}
+
+static void finder_on_progress(const Message *message, void *userdata) {
+        Discovery *d = userdata;
+
+        (void) text_sanitize(d->looking, sizeof(d->looking), message->looking.path,
+                strnlen(message->looking.path, sizeof(message->looking.path)));
+}
+
+/* The next one leaves out where this one hangs, until it is free again. */
+static void finder_has_hung(Discovery *d) {
+        HungFinder *h = d->hangs_next;
+        Event event = {.type = EVENT_NOTICE, .error = -ETIMEDOUT};
+
+        if (!h || !h->worker)
+                return;
+        memcpy(h->path, d->looking, sizeof(h->path));
+        (void) snprintf(h->note, sizeof(h->note),
+                "%s hangs: what is there is not looked for until it answers again", h->path[0] ? h->path : "/proc");
+        (void) snprintf(event.detail, sizeof(event.detail), "%.255s", h->note);
+        teller_tell(d->world.partitions->teller, &event);
+}
+
+static void finder_on_done(const Message *answer, int error, void *userdata) {
+        Discovery *d = userdata;
+
+        if (answer && answer->type == MESSAGE_FOUND) {
+                d->found = answer->found;
+                for (uint32_t i = 0; i < d->found.n_notes; i++)
+                        d->found.notes[i][sizeof(d->found.notes[i]) - 1] = 0;
+                take_found(d);
+                ask_again_who_did_not_answer(d);
+                ask_versions(d);
+        } else if (error == -ETIMEDOUT)
+                finder_has_hung(d);
+        d->found_once = d->found_once || answer || !d->hangs_next;
+        d->pause_usec = misses_dockerd(d) ? MIN(2 * d->pause_usec, FIND_USEC) : FIND_USEC;
+        find_at(d, clock_monotonic_usec() + (error == -ETIMEDOUT ? 0 : d->pause_usec));
+        d->world.on_found(d->world.userdata);
+}
+
+static void find(Discovery *d) {
+        Message *skip = d->say + 1;
+
+        if (d->finder || !d->begun)
+                return;
+        d->say[0] = (Message){.type = MESSAGE_CONFIG, .config = {.ok = true, .config = *d->world.partitions->config}};
+        *skip = (Message){.type = MESSAGE_SKIP};
+        d->hangs_next = NULL;
+        for (size_t i = 0; i < FINDERS_HUNG_MAX; i++)
+                if (d->hung[i].worker && d->hung[i].path[0])
+                        memcpy(skip->skip.paths[skip->n++], d->hung[i].path, sizeof(d->hung[i].path));
+                else if (!d->hung[i].worker && !d->hangs_next)
+                        d->hangs_next = d->hung + i;
+        d->looking[0] = 0;
+        if (errand_start(d->world.partitions->children, d->world.partitions->event,
+                    &(ErrandOrder){.role = ROLE_FINDER, .say = {d->say, skip}, .timeout_usec = FINDER_TIMEOUT_USEC,
+                                   .on_done = finder_on_done, .userdata = d, .on_progress = finder_on_progress,
+                                   .stuck = d->hangs_next ? &d->hangs_next->worker : NULL},
+                    &d->finder) < 0)
+                find_at(d, clock_monotonic_usec() + FIND_SOON_USEC);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        (void) source, (void) usec;
+        find(userdata);
+        return 0;
+}
+
+void discovery_begin(Discovery *d) {
+        d->begun = true;
+        find(d);
+}
+
+void discovery_find_soon(Discovery *d) {
+        d->pause_usec = FIND_SOON_USEC / 2;
+        find_at(d, clock_monotonic_usec() + FIND_AFTER_GONE_USEC);
+}
+
+bool discovery_has_found(const Discovery *d) { return d->found_once; }
+
+/* ---- over a crash -------------------------------------------------------------------------------------------- */
+
+size_t discovery_recall(Discovery *d, bool anew) {
+        size_t n = 0;
+
+        for (size_t i = 0; d->world.state && i < PARTITIONS_MAX; i++) {
+                Guarded *g = d->guarded + i;
+
+                if (!state_get(d->world.state, RECORD_PARTITION + i, &d->record) ||
+                    partition_new(d->world.partitions, &d->record.target, &d->record, &g->partition) < 0)
+                        continue;
+                if (anew)
+                        partition_tell_guarding(g->partition);
+                n++;
+        }
+        return n;
+}
+
+void discovery_remember(Discovery *d, const Partition *partition) {
+        for (size_t i = 0; d->world.state && i < PARTITIONS_MAX; i++)
+                if (d->guarded[i].partition == partition) {
+                        partition_remember(partition, &d->record);
+                        state_put(d->world.state, RECORD_PARTITION + i, &d->record);
+                }
+}
+
+/* ---- all of it ----------------------------------------------------------------------------------------------- */
+
+size_t discovery_n_partitions(const Discovery *d) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < PARTITIONS_MAX; i++)
+                n += d->guarded[i].partition != NULL;
+        return n;
+}
+
+Partition *discovery_partition(const Discovery *d, size_t index) {
+        for (size_t i = 0; i < PARTITIONS_MAX; i++)
+                if (d->guarded[i].partition && index-- == 0)
+                        return d->guarded[i].partition;
+        return NULL;
+}
+
+size_t discovery_notes(const Discovery *d, const char **ret_notes, size_t n_max) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < FINDERS_HUNG_MAX && n < n_max; i++)
+                if (d->hung[i].worker && d->hung[i].note[0])
+                        ret_notes[n++] = d->hung[i].note;
+        for (uint32_t i = 0; i < d->found.n_notes && n < n_max; i++)
+                ret_notes[n++] = d->found.notes[i];
+        return n;
+}
+
+int discovery_new(const DiscoveryWorld *world, Discovery **ret_discovery) {
+        _cleanup_(discovery_freep) Discovery *d = calloc(1, sizeof(*d));
+        int r;
+
+        if (!d)
+                return -ENOMEM;
+        d->world = *world;
+        d->pause_usec = FIND_SOON_USEC / 2;
+        r = sd_event_add_time(world->partitions->event, &d->timer, CLOCK_MONOTONIC, 0, USEC_PER_SEC / 4, on_timer, d);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(d->timer, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
+        *ret_discovery = TAKE_PTR(d);
+        return 0;
+}
+
+Discovery *discovery_free(Discovery *d) {
+        if (!d)
+                return NULL;
+        errand_free(d->finder);
+        errand_free(d->version);
+        for (size_t i = 0; i < FINDERS_HUNG_MAX; i++)
+                worker_free(d->hung[i].worker);
+        for (size_t i = 0; i < PARTITIONS_MAX; i++)
+                partition_free(d->guarded[i].partition);
+        sd_event_source_disable_unref(d->timer);
+        free(d);
+        return NULL;
+}

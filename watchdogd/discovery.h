@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Which partitions are guarded: has them found, again and again, by a one-shot finder, and each new dockerd asked for
+ * its version by another. A finder that hangs at one place costs that place, and nothing else. */
+
+#include "partition.h"
+
+typedef struct Discovery Discovery;
+
+typedef struct DiscoveryWorld {
+        const PartitionWorld *partitions; /* what new ones are given */
+        State *state;                     /* NULL: nothing is kept */
+        void (*on_found)(void *userdata); /* a finder has come back, with or without an answer */
+        void *userdata;
+} DiscoveryWorld;
+
+int discovery_new(const DiscoveryWorld *world, Discovery **ret_discovery);
+Discovery *discovery_free(Discovery *discovery);
+DEFINE_CLEANUP(Discovery, discovery_free)
+
+/* Goes on with what a supervisor before this one guarded, before anything is found. anew: says of each that it is
+ * guarded. Returns how many partitions. */
+size_t discovery_recall(Discovery *discovery, bool anew);
+/* What the partition knows is kept for the next supervisor. */
+void discovery_remember(Discovery *discovery, const Partition *partition);
+
+/* Now, and from then on by itself. */
+void discovery_begin(Discovery *discovery);
+void discovery_find_soon(Discovery *discovery);
+bool discovery_has_found(const Discovery *discovery); /* at least once, or missed the deadline */
+
+size_t discovery_n_partitions(const Discovery *discovery);
+Partition *discovery_partition(const Discovery *discovery, size_t index); /* NULL: no such */
+/* Sentences on what is not guarded; at most n_max. Valid until the next turn of the loop. */
+size_t discovery_notes(const Discovery *discovery, const char **ret_notes, size_t n_max);
