@@ -210,7 +210,8 @@ static void take_found(Discovery *d) {
                         partition_retarget(g->partition, target);
                 } else {
                         g = free_place(d);
-                        if (!g || partition_new(d->world.partitions, target, NULL, &g->partition) < 0)
+                        if (!g || partition_new(d->world.partitions, (size_t) (g - d->guarded), target, NULL,
+                                                &g->partition) < 0)
                                 continue;
                         partition_tell_guarding(g->partition);
                 }
@@ -318,7 +319,7 @@ size_t discovery_recall(Discovery *d, bool anew) {
                 Guarded *g = d->guarded + i;
 
                 if (!state_get(d->world.state, RECORD_PARTITION + i, &d->record) ||
-                    partition_new(d->world.partitions, &d->record.target, &d->record, &g->partition) < 0)
+                    partition_new(d->world.partitions, i, &d->record.target, &d->record, &g->partition) < 0)
                         continue;
                 if (anew)
                         partition_tell_guarding(g->partition);

@@ -16,8 +16,9 @@
 /* A restarting journald is back within a second; one that is away for longer is asked more and more rarely. */
 #define RETRY_MIN_USEC (100 * USEC_PER_MSEC)
 #define RETRY_MAX_USEC (2 * USEC_PER_SEC)
-/* When to see whether journald has read what it was sent. */
-#define CHECK_USEC (500 * USEC_PER_MSEC)
+/* When to see whether journald has read what it was sent: a healthy one has within a few milliseconds. */
+#define CHECK_MIN_USEC (20 * USEC_PER_MSEC)
+#define CHECK_MAX_USEC (500 * USEC_PER_MSEC)
 /* What it has read is in its files within milliseconds; if it dies sooner than that, it is sent again. */
 #define SETTLE_USEC (2 * USEC_PER_SEC)
 /* Longer than a restart of journald takes; then what is critical goes to the console. */
@@ -32,7 +33,7 @@ struct JournalSender {
         int bell_fd; /* connected to `stream`: hangs up when journald dies; -EBADF: not now */
         sd_event_source *timer, *bell;
         uint64_t pause_usec, retry_at_usec; /* the next try; 0: nothing hinders */
-        uint64_t check_at_usec;
+        uint64_t check_at_usec, check_pause_usec;
         Outbox outbox;
         JournalRecord record; /* too large for the stack */
 };
@@ -68,14 +69,15 @@ static int sender_on_bell(sd_event_source *source, int fd, uint32_t revents, voi
 
 /* journald keeps its sockets over a restart, so that they do not tell whether the one that read an entry lived to write
  * it down. A stream does: it is journald's end of it that closes. One that has not sent its header yet is neither
- * shown nor kept over a restart (systemd-journald.service(8), "Stream logging"). */
+ * shown nor kept over a restart (systemd-journald.service(8), "Stream logging"). journald shuts its writing end at
+ * once, which is no hang-up: so no event is asked for but that. */
 static void sender_hang_bell(JournalSender *s) {
         if (s->bell_fd >= 0)
                 return;
         s->bell_fd = connect_to(&s->stream, SOCK_STREAM);
         if (s->bell_fd < 0)
                 s->bell_fd = -EBADF;
-        else if (sd_event_add_io(s->event, &s->bell, s->bell_fd, EPOLLRDHUP, sender_on_bell, s) < 0)
+        else if (sd_event_add_io(s->event, &s->bell, s->bell_fd, 0, sender_on_bell, s) < 0)
                 sender_lose_bell(s);
 }
 
@@ -132,8 +134,11 @@ static void sender_check(JournalSender *s, uint64_t now_usec) {
         s->check_at_usec = 0;
         if (s->fd < 0 || !outbox_has_sent(&s->outbox))
                 return;
-        if (ioctl(s->fd, SIOCOUTQ, &unread) < 0 || unread > 0)
+        if (ioctl(s->fd, SIOCOUTQ, &unread) < 0 || unread > 0) {
+                s->check_pause_usec = MIN(2 * s->check_pause_usec, CHECK_MAX_USEC);
                 return;
+        }
+        s->check_pause_usec = CHECK_MIN_USEC;
         if (send(s->fd, "", 0, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && !is_full(-errno)) {
                 sender_lose_peer(s);
                 return;
@@ -211,7 +216,7 @@ static void sender_turn(JournalSender *s) {
         wake_usec = sender_cry(s, now_usec);
         if (outbox_has_sent(&s->outbox)) {
                 if (!s->check_at_usec)
-                        s->check_at_usec = now_usec + CHECK_USEC;
+                        s->check_at_usec = now_usec + s->check_pause_usec;
                 wake_usec = MIN(wake_usec, s->check_at_usec);
         }
         if (s->retry_at_usec && outbox_next(&s->outbox))
@@ -268,11 +273,12 @@ int journal_sender_new(sd_event *event, const JournalSenderConfig *config, Journ
         s->event = sd_event_ref(event);
         s->state = config->state;
         s->pause_usec = RETRY_MIN_USEC;
+        s->check_pause_usec = CHECK_MIN_USEC;
         r = address_set(&s->native, config->folder, "socket");
         if (r >= 0)
                 r = address_set(&s->stream, config->folder, "stdout");
         if (r >= 0)
-                r = sd_event_add_time(event, &s->timer, CLOCK_MONOTONIC, 0, RETRY_MIN_USEC / 4, sender_on_timer, s);
+                r = sd_event_add_time(event, &s->timer, CLOCK_MONOTONIC, 0, CHECK_MIN_USEC / 4, sender_on_timer, s);
         if (r >= 0)
                 r = sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
         if (r >= 0 && config->children)

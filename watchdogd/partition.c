@@ -156,8 +156,8 @@ static int partition_on_decide(sd_event_source *s, uint64_t usec, void *userdata
 
 /* ---- from outside ------------------------------------------------------------------------------------------ */
 
-int partition_new(const PartitionWorld *world, const PartitionTarget *target, const PartitionRecord *record,
-                  Partition **ret_partition) {
+int partition_new(const PartitionWorld *world, size_t place, const PartitionTarget *target,
+                  const PartitionRecord *record, Partition **ret_partition) {
         _cleanup_(partition_freep) Partition *p = calloc(1, sizeof(*p));
         uint64_t now_usec = clock_monotonic_usec();
         int r;
@@ -170,8 +170,9 @@ int partition_new(const PartitionWorld *world, const PartitionTarget *target, co
         r = engine_new(world->config, p->mount, &p->engine);
         if (r < 0)
                 return r;
-        /* Numbers that were not used before a restart of the supervisor, nor by another partition. */
-        engine_seed(p->engine, now_usec, now_usec);
+        /* Numbers that were not used before a restart of the supervisor (nobody raises an alert a second), nor by
+         * another partition; those of alerts are typed by people. */
+        engine_seed(p->engine, now_usec, now_usec / USEC_PER_SEC * PARTITIONS_MAX + place, PARTITIONS_MAX);
         if (record) {
                 engine_recall(p->engine, &record->engine, now_usec);
                 p->blind = (Trouble){record->blind_said, now_usec, now_usec};
@@ -217,7 +218,7 @@ void partition_retarget(Partition *p, const PartitionTarget *target) {
         if (memcmp(&p->target, target, sizeof(*target)) == 0)
                 return;
         p->target = *target;
-        p->look_pending = false; /* a watcher that starts afresh has forgotten the order */
+        p->look_pending = p->look_pending && !p->started; /* a watcher that starts afresh has forgotten the order */
         (void) post_send(&p->watcher, &message);
         (void) post_send(&p->trimmer, &message);
 }

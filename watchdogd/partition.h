@@ -27,9 +27,9 @@ typedef struct PartitionWorld {
         void *userdata;
 } PartitionWorld;
 
-/* record: what one before it knew; NULL: it begins afresh. */
-int partition_new(const PartitionWorld *world, const PartitionTarget *target, const PartitionRecord *record,
-                  Partition **ret_partition);
+/* place: below PARTITIONS_MAX, no other partition's. record: what one before it knew; NULL: it begins afresh. */
+int partition_new(const PartitionWorld *world, size_t place, const PartitionTarget *target,
+                  const PartitionRecord *record, Partition **ret_partition);
 Partition *partition_free(Partition *partition);
 DEFINE_CLEANUP(Partition, partition_free)
 

@@ -84,13 +84,14 @@ static void watcher_on_up(void *userdata) {
         Message message = {.type = MESSAGE_TARGET, .target = p->target};
 
         p->watcher_up = true;
-        p->look_pending = false;
         engine_forget_logs(p->engine);
         (void) post_send(&p->watcher, &message);
         message = (Message){.type = MESSAGE_LOOK, .look = {.serial = ++p->look_serial}};
         (void) post_send(&p->watcher, &message);
-        p->look_at_usec = clock_monotonic_usec() + START_DEADLINE_USEC;
-        post_expect(&p->watcher, p->look_at_usec);
+        /* Under way, so that a decision meanwhile does not put it off to the pace of a quiet partition. */
+        p->look_pending = true;
+        p->look_at_usec = clock_monotonic_usec();
+        post_expect(&p->watcher, p->look_at_usec + START_DEADLINE_USEC);
 }
 
 static void watcher_on_message(const Message *m, void *userdata) {

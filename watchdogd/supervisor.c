@@ -238,7 +238,8 @@ static void supervisor_begin(Supervisor *s, EventType type, uint64_t since_usec)
         Event event = {.type = type, .since_usec = since_usec};
 
         s->configured = true;
-        (void) snprintf(event.detail, sizeof(event.detail), "%s", s->options->config_path);
+        if (type == EVENT_STARTED)
+                (void) snprintf(event.detail, sizeof(event.detail), "%s", s->options->config_path);
         teller_tell(s->teller, &event);
 }
 

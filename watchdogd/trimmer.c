@@ -399,6 +399,7 @@ static int on_target(Trimmer *t) {
         writable = t->look_fd >= 0 && t->message.alive.writable && t->target.ballast_bytes > 0;
         t->message = (Message){.type = MESSAGE_OBSERVATION};
         filesystem_probe(t->stage, t->look_fd, writable, &t->message.observation);
+        t->message.observation.filesystem.may_have_ballast = t->target.ballast_bytes > 0;
         release_target(t);
         return message_send(t->channel_fd, &t->message, false);
 }

@@ -31,6 +31,7 @@ int command_check(const Arguments *a);
 int command_trim(const Arguments *a);
 int command_pause(const Arguments *a);
 int command_alerts(const Arguments *a);
+int command_ack(const Arguments *a);
 int command_events(const Arguments *a);
 int command_config(const Arguments *a);
 int command_reload(const Arguments *a);

@@ -5,11 +5,60 @@
 #include "cli.h"
 #include "explain.h"
 #include "render_events.h"
+#include "units.h"
 
 int command_alerts(const Arguments *a) {
         _cleanup_(varlink_reply_done) VarlinkReply reply = {};
 
         int r = cli_call(a, "Alerts", NULL, CLIENT_TIMEOUT_USEC, &reply);
+        if (r != CLI_OK)
+                return r;
+        if (a->json)
+                return cli_print_json(reply.parameters);
+        Style style = style_detect(stdout);
+        render_alerts(stdout, &style, render_array(reply.parameters, "alerts"));
+        return CLI_OK;
+}
+
+static int read_ack(const Arguments *a, int64_t *ret_id, uint64_t *ret_usec) {
+        char *end = NULL;
+
+        *ret_id = 0;
+        *ret_usec = 0;
+        if (a->n_operands > 0) {
+                errno = 0;
+                *ret_id = strtoll(a->operands[0], &end, 10);
+                if (errno != 0 || *end || *ret_id <= 0) {
+                        cli_error("%s is no number of an alert: diskbrake alerts shows them", a->operands[0]);
+                        return CLI_USAGE;
+                }
+        }
+        if (a->span && (span_parse(a->span, ret_usec) < 0 || *ret_usec == 0 || *ret_usec >= UINT64_C(1) << 53)) {
+                cli_error("--for %s is not a duration: 30min, 2h, 1d", a->span);
+                return CLI_USAGE;
+        }
+        return CLI_OK;
+}
+
+int command_ack(const Arguments *a) {
+        _cleanup_(varlink_reply_done) VarlinkReply reply = {};
+        _cleanup_json_writer_ JsonWriter w = {};
+        const char *parameters = NULL;
+        uint64_t usec;
+        int64_t id;
+
+        int r = read_ack(a, &id, &usec);
+        if (r != CLI_OK)
+                return r;
+        json_writer_init(&w, VARLINK_REQUEST_MAX / 2);
+        json_writer_begin_object(&w, NULL);
+        if (id > 0)
+                json_writer_add_int(&w, "id", id);
+        if (usec > 0)
+                json_writer_add_uint(&w, "for_usec", usec);
+        json_writer_end_object(&w);
+        (void) json_writer_finish(&w, &parameters);
+        r = cli_call(a, "Acknowledge", parameters, CLIENT_TIMEOUT_USEC, &reply);
         if (r != CLI_OK)
                 return r;
         if (a->json)

@@ -60,6 +60,7 @@ static const struct {
         {"io.diskbrake.Busy", "busy: {detail}"},
         {"io.diskbrake.Paused", "acts on {mount} are paused: diskbrake pause --off"},
         {"io.diskbrake.NoSuchPartition", "no guarded partition is mounted at {mount}"},
+        {"io.diskbrake.NoSuchAlert", "no alert {id} is open: diskbrake alerts shows those that are"},
         {"io.diskbrake.NothingToFree", "{name} has nothing to free: it is at what it must keep"},
         {"io.diskbrake.CannotAct", "the guard cannot act on {mount}: {detail}"},
         {"io.diskbrake.ActFailed", "trimming {name} failed in {stage}: {error}"},

@@ -17,6 +17,7 @@ enum {
         EVENTS = 1 << 5,
         CONFIG = 1 << 6,
         RELOAD = 1 << 7,
+        ACK = 1 << 8,
         ALL = -1,
 };
 
@@ -38,6 +39,9 @@ static const Command commands[] = {
         {"pause", "[PARTITION]", PAUSE, 0, 1, command_pause, "no acts for a while; alerts go on",
                 "For a planned restore, say. It ends by itself. Without PARTITION: everywhere."},
         {"alerts", "", ALERTS, 0, 0, command_alerts, "the alerts that are open", NULL},
+        {"ack", "[ID]", ACK, 0, 1, command_ack, "say that you take care of an alert",
+                "ID is the number that alerts shows; without it, all open ones. It counts until the alert\n"
+                "gets worse or ends. Who was first stays."},
         {"events", "", EVENTS, 0, 0, command_events, "what happened last",
                 "All of it is in the journal: journalctl -u diskbrake"},
         {"config", "check [FILE] | show", CONFIG, 1, 2, command_config,
@@ -64,10 +68,10 @@ static const CliOption cli_options[] = {
                 "how, instead of the mildest way; refused where unsafe"},
         {"dry-run", NULL, 'n', TRIM, FLAG, offsetof(Arguments, dry_run),
                 "say what would be done, do nothing"},
-        {"for", "DURATION", 0, PAUSE, TEXT, offsetof(Arguments, span), "for how long (30min, 2h)"},
+        {"for", "DURATION", 0, PAUSE | ACK, TEXT, offsetof(Arguments, span), "for how long (30min, 2h)"},
         {"off", NULL, 0, PAUSE, FLAG, offsetof(Arguments, off), "end a pause now"},
         {"follow", NULL, 'f', EVENTS, FLAG, offsetof(Arguments, follow), "go on with what happens next"},
-        {"json", NULL, 'j', STATUS | CHECK | TRIM | PAUSE | ALERTS | EVENTS | CONFIG, FLAG,
+        {"json", NULL, 'j', STATUS | CHECK | TRIM | PAUSE | ALERTS | ACK | EVENTS | CONFIG, FLAG,
                 offsetof(Arguments, json), "print JSON, for programs"},
         {"socket", "PATH", 's', ALL, TEXT, offsetof(Arguments, socket),
                 "where diskbrake listens (DISKBRAKE_SOCKET)"},

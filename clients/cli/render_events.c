@@ -45,12 +45,16 @@ static void render_alert(FILE *out, const Style *style, const cJSON *alert) {
         (void) render_field(style, alert, "level", level, sizeof(level));
         (void) render_field(style, alert, "message", message, sizeof(message));
         (void) render_field(style, alert, "acknowledged_by", by, sizeof(by));
-        uint64_t until_usec = render_bytes(alert, "acknowledged_until_usec");
+        uint64_t until_usec = render_bytes(alert, "acknowledged_until_usec"), id = render_bytes(alert, "id");
+        char number[32] = "";
+
+        if (id > 0) /* a notice has none */
+                (void) snprintf(number, sizeof(number), "alert %llu: ", (unsigned long long) id);
         if (*by && until_usec > 0)
-                (void) snprintf(line, sizeof(line), "%s (acknowledged by %s until %s)", message, by,
+                (void) snprintf(line, sizeof(line), "%s%s (acknowledged by %s until %s)", number, message, by,
                         render_time(style, until_usec, when, sizeof(when)));
         else
-                (void) snprintf(line, sizeof(line), *by ? "%s (acknowledged by %s)" : "%s%s", message, by);
+                (void) snprintf(line, sizeof(line), *by ? "%s%s (acknowledged by %s)" : "%s%s%s", number, message, by);
         print_line(out, style, render_bytes(alert, "since_usec"), render_level_ink(level), level, line);
 }
 

@@ -155,7 +155,7 @@ static void add_alert(JsonWriter *w, const StatusAlert *alert) {
         json_writer_add_uint(w, "since_usec", alert->since_wall_usec);
         json_writer_add_string(w, "message", alert->message);
         json_writer_add_string(w, "acknowledged_by", alert->acknowledged_by);
-        if (alert->acknowledged_by)
+        if (alert->acknowledged_until_wall_usec > 0)
                 json_writer_add_uint(w, "acknowledged_until_usec", alert->acknowledged_until_wall_usec);
         else
                 json_writer_add_null(w, "acknowledged_until_usec");

@@ -21,7 +21,7 @@ int engine_new(const Config *config, const char *mount, Engine **ret_engine) {
         e->can_punch = true; /* all that Docker runs on can; where it cannot, the first try tells */
         e->duration_usec = DURATION_FIRST_USEC;
         e->lead_usec = plan_lead_usec(e->duration_usec);
-        e->next_act = e->next_alert = 1;
+        e->next_act = e->next_alert = e->alert_stride = 1;
         level_rules_init(&e->rules, 0);
         *ret_engine = TAKE_PTR(e);
         return 0;
@@ -52,7 +52,8 @@ void engine_configure(Engine *e, const Config *config) {
         look_ahead(e);
 }
 
-void engine_seed(Engine *e, uint64_t next_act, uint64_t next_alert) {
+void engine_seed(Engine *e, uint64_t next_act, uint64_t next_alert, uint64_t alert_stride) {
+        e->alert_stride = alert_stride;
         e->next_act = MAX(e->next_act, next_act);
         e->next_alert = MAX(e->next_alert, next_alert);
 }
@@ -281,7 +282,7 @@ int engine_observe(Engine *e, const Observation *o) {
                 e->can_punch = o->filesystem.can_punch;
                 e->freed_is_late = e->attribution.shown_late = o->filesystem.freed_is_late;
                 e->ballast_bytes = o->filesystem.ballast_bytes;
-                e->ballast_known = true;
+                e->ballast_known = o->filesystem.may_have_ballast;
                 return 0;
         case OBSERVATION_NOTICE: /* for people; changes nothing here */
                 return 0;

@@ -39,8 +39,9 @@ DEFINE_CLEANUP(Engine, engine_free)
 /* The new configuration counts from the next decision. */
 void engine_configure(Engine *e, const Config *config);
 
-/* The next ids that are given, where they must go on from those of a supervisor before this one. */
-void engine_seed(Engine *e, uint64_t next_act, uint64_t next_alert);
+/* The next ids that are given, where they must go on from those of a supervisor before this one. alert_stride: from one
+ * alert to the next, so that partitions do not share numbers. */
+void engine_seed(Engine *e, uint64_t next_act, uint64_t next_alert, uint64_t alert_stride);
 
 /* A new watcher gives out new slots: logs are known again when it introduces them. */
 void engine_forget_logs(Engine *e);

@@ -72,7 +72,7 @@ struct Engine {
         uint64_t ballast_planned_usec; /* observe mode: when it was last said */
 
         /* telling */
-        uint64_t alert_id, next_alert;
+        uint64_t alert_id, next_alert, alert_stride;
         Acknowledgement acknowledgement;
         bool read_only_said;
         uint64_t resized_said_usec; /* 0: never */

@@ -76,7 +76,8 @@ void events_take_pending(Engine *e, Plan *plan) {
 static void add_raise(
                 Engine *e, Plan *plan, Level level, Level from, const Ranking *ranking, uint64_t now_usec) {
         if (level >= LEVEL_WARNING && e->alert_id == 0) {
-                e->alert_id = e->next_alert++;
+                e->alert_id = e->next_alert;
+                e->next_alert += e->alert_stride;
                 e->acknowledgement = (Acknowledgement){};
         }
 

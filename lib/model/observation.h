@@ -90,6 +90,7 @@ typedef struct Observation {
                         bool can_punch;
                         bool freed_is_late; /* btrfs: statvfs shows a gain only after a commit */
                         uint64_t ballast_bytes; /* that is there now; 0: none */
+                        bool may_have_ballast;  /* one is wanted: there are logs whose growth it is for */
                 } filesystem;
                 Notice notice;
         };

@@ -82,7 +82,7 @@ typedef struct StatusAlert {
         uint64_t since_wall_usec;
         const char *message;
         const char *acknowledged_by; /* NULL: not acknowledged */
-        uint64_t acknowledged_until_wall_usec;
+        uint64_t acknowledged_until_wall_usec; /* 0: until it gets worse or ends */
 } StatusAlert;
 
 /* The answer to a trim by hand: of the outcome, or with dry_run of the act that would be done. */

@@ -373,6 +373,7 @@ static void start(Sim *s) {
         o.filesystem.can_punch = true; /* the trimmer will know better */
         o.filesystem.freed_is_late = s->late_sec > 0;
         o.filesystem.ballast_bytes = (uint64_t) s->ballast_bytes;
+        o.filesystem.may_have_ballast = true;
         assert(engine_observe(s->engine, &o) == 0);
         o = (Observation){.type = OBSERVATION_DOCKER, .time_usec = to_usec(s->now_sec)};
         o.docker.version_major = s->docker_major;
