@@ -173,27 +173,34 @@ static uint64_t sender_cry(JournalSender *s, uint64_t now_usec) {
 
 /* ---- what is due ------------------------------------------------------------------------------------------------ */
 
-/* For the next supervisor: what is not taken, the most important when it is too much. */
+/* What is not taken, the most important first, then the newest, as many as are kept. */
+static void sender_choose(const JournalSender *s, bool ret_chosen[static OUTBOX_MAX]) {
+        uint32_t n = 0;
+
+        for (int priority = 0; priority < 8; priority++)
+                for (uint32_t i = s->outbox.n; i-- > 0 && n < RECORDS_ENTRIES_MAX;) {
+                        const OutboxEntry *entry = s->outbox.entries + i;
+
+                        if (entry->taken_usec || event_priority(&entry->event) != priority)
+                                continue;
+                        ret_chosen[i] = true;
+                        n++;
+                }
+}
+
+/* For the next supervisor. */
 static void sender_save(JournalSender *s) {
-        uint32_t n_left = outbox_n_waiting(&s->outbox);
+        bool chosen[OUTBOX_MAX] = {};
 
         if (!s->state)
                 return;
+        sender_choose(s, chosen);
         s->record.n = 0;
-        for (uint32_t i = 0; i < s->outbox.n; i++) {
-                const OutboxEntry *entry = s->outbox.entries + i;
-
-                if (entry->taken_usec)
-                        continue;
-                /* Too many: those that say no more than what is normal are left out first. */
-                if (n_left-- > RECORDS_ENTRIES_MAX && event_priority(&entry->event) > 4)
-                        continue;
-                if (s->record.n == RECORDS_ENTRIES_MAX)
-                        memmove(s->record.entries, s->record.entries + 1,
-                                (--s->record.n) * sizeof(s->record.entries[0]));
-                s->record.entries[s->record.n].event = entry->event;
-                s->record.entries[s->record.n++].wall_usec = entry->wall_usec;
-        }
+        for (uint32_t i = 0; i < s->outbox.n; i++)
+                if (chosen[i]) {
+                        s->record.entries[s->record.n].event = s->outbox.entries[i].event;
+                        s->record.entries[s->record.n++].wall_usec = s->outbox.entries[i].wall_usec;
+                }
         state_put(s->state, RECORD_JOURNAL, s->record.n > 0 ? &s->record : NULL);
 }
 
