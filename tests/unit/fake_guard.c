@@ -174,7 +174,19 @@ static void on_call(VarlinkCall *call, void *userdata) {
                 status_json_alerts(&w, (const StatusAlert[]){{3, "/var/lib/docker", LEVEL_CRITICAL,
                         REASON_FORECAST,
                         NOW_WALL_USEC, "/var/lib/docker is full in 4 min", NULL, 0}}, is("flood") ? 1 : 0);
-        else if (streq(method, "Config"))
+        else if (streq(method, "Acknowledge")) {
+                int64_t id = 0, for_usec = 0;
+
+                (void) varlink_get_int(varlink_call_parameters(call), "id", &id);
+                (void) varlink_get_int(varlink_call_parameters(call), "for_usec", &for_usec);
+                if (id != 0 && id != 3) {
+                        varlink_call_error_text(call, "io.diskbrake.NoSuchAlert", "id", "4");
+                        return;
+                }
+                status_json_alerts(&w, (const StatusAlert[]){{3, "/var/lib/docker", LEVEL_CRITICAL, REASON_FORECAST,
+                        NOW_WALL_USEC, "/var/lib/docker is full in 4 min", "uid 1000",
+                        for_usec ? NOW_WALL_USEC + (uint64_t) for_usec : 0}}, 1);
+        } else if (streq(method, "Config"))
                 status_json_config(&w, "[Watchdog]\nMode=enforce\n", "/etc/diskbrake/diskbrake.conf");
         else if (streq(method, "Reload") && is("flood")) {
                 varlink_call_error_text(call, "io.diskbrake.BadConfiguration", "detail",
