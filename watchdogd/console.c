@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "console.h"
+#include "console_line.h"
 #include "errand.h"
 
 /* Writing ten lines to a serial line of 9600 baud takes ten seconds; a console that takes longer is dead. */
@@ -10,6 +11,8 @@
  * is margin, since its window begins with the first line that it gets. */
 #define QUOTA_USEC (5200 * USEC_PER_MSEC)
 #define AGAIN_USEC (5 * USEC_PER_SEC)
+
+_Static_assert(CRY_LINE_BYTES == CONSOLE_LINE_MAX + 1, "a line fits into the message");
 
 struct Console {
         sd_event *event;

@@ -20,7 +20,7 @@ int crier_run(const RoleContext *context) {
         while (n_written < n && error == 0) {
                 /* One write is one line. */
                 const char *line = m->cry.line[n_written];
-                ssize_t k = write(context->console_fd, line, strnlen(line, CONSOLE_LINE_MAX));
+                ssize_t k = write(context->console_fd, line, strnlen(line, CRY_LINE_BYTES));
 
                 if (k >= 0)
                         n_written++;

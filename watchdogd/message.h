@@ -7,7 +7,6 @@
 #include <stddef.h>
 
 #include "act.h"
-#include "console_line.h"
 #include "event.h"
 #include "observation.h"
 
@@ -55,7 +54,8 @@ typedef struct LookOrder {
 } LookOrder;
 
 #define SAMPLES_PER_MESSAGE 64
-#define CRY_LINES_MAX 10 /* the kernel takes no more in 5 s */
+#define CRY_LINES_MAX 10   /* the kernel takes no more in 5 s */
+#define CRY_LINE_BYTES 977 /* CONSOLE_LINE_MAX, and a NUL */
 
 typedef enum MessageType {
         /* supervisor to watcher */
@@ -121,7 +121,7 @@ typedef struct Message {
                 } version;
                 struct {
                         uint32_t n;
-                        char line[CRY_LINES_MAX][CONSOLE_LINE_MAX + 1];
+                        char line[CRY_LINES_MAX][CRY_LINE_BYTES];
                 } cry;
                 struct {
                         uint32_t n_written;

@@ -655,7 +655,7 @@ def test_a_frozen_filesystem_is_said_in_the_stage_page(driver, ext4):
             time.sleep(0.05)
         time.sleep(0.2)
         assert b"the log of " + ID[:12].encode() in page.read_bytes()
-        assert int.from_bytes(page.read_bytes()[:8], "little") > 0
+        assert int.from_bytes(page.read_bytes()[8:16], "little") > 0
     finally:
         subprocess.run(["fsfreeze", "-u", str(ext4)], check=True)
     out, _ = process.communicate(timeout=30)
