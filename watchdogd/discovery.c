@@ -45,6 +45,7 @@ struct Discovery {
         uint32_t version_root;
         Found found; /* the last answer of the finder: its notes are shown */
         bool begun, found_once;
+        bool has_records; /* of before an orderly end, not looked at yet */
         sd_event_source *timer;
         uint64_t pause_usec;
         unsigned n_unanswered; /* questions for a version, one after the other */
@@ -199,6 +200,23 @@ static void look_for_missing(Discovery *d, const bool seen[static PARTITIONS_MAX
         }
 }
 
+/* What was known of it before an orderly end; NULL: nothing. */
+static const PartitionRecord *find_record(Discovery *d, const PartitionTarget *target) {
+        for (size_t i = 0; d->has_records && i < PARTITIONS_MAX; i++)
+                if (state_get(d->world.state, RECORD_PARTITION + i, &d->record) &&
+                    d->record.target.device == target->device && streq(d->record.target.mount, target->mount))
+                        return &d->record;
+        return NULL;
+}
+
+/* Of partitions that are no longer to be guarded. */
+static void forget_other_records(Discovery *d) {
+        for (size_t i = 0; d->has_records && i < PARTITIONS_MAX; i++)
+                if (!d->guarded[i].partition)
+                        state_put(d->world.state, RECORD_PARTITION + i, NULL);
+        d->has_records = false;
+}
+
 static void take_found(Discovery *d) {
         bool seen[PARTITIONS_MAX] = {};
 
@@ -210,18 +228,26 @@ static void take_found(Discovery *d) {
                         partition_retarget(g->partition, target);
                 } else {
                         g = free_place(d);
-                        if (!g || partition_new(d->world.partitions, (size_t) (g - d->guarded), target, NULL,
-                                                &g->partition) < 0)
+                        if (!g || partition_new(d->world.partitions, (size_t) (g - d->guarded), target,
+                                                find_record(d, target), &g->partition) < 0)
                                 continue;
                         partition_tell_guarding(g->partition);
                 }
                 g->missed_finds = 0;
                 seen[g - d->guarded] = true;
         }
+        forget_other_records(d);
         look_for_missing(d, seen);
 }
 
 /* ---- finding ------------------------------------------------------------------------------------------------- */
+
+static bool misses_partition(const Discovery *d) {
+        for (size_t i = 0; i < PARTITIONS_MAX; i++)
+                if (d->guarded[i].missed_finds == 1)
+                        return true;
+        return false;
+}
 
 static bool misses_dockerd(const Discovery *d) {
         for (uint32_t i = 0; i < d->found.n_partitions; i++)
@@ -265,7 +291,10 @@ static void finder_on_done(const Message *answer, int error, void *userdata) {
         } else if (error == -ETIMEDOUT)
                 finder_has_hung(d);
         d->found_once = d->found_once || answer || !d->hangs_next;
-        d->pause_usec = misses_dockerd(d) ? MIN(2 * d->pause_usec, FIND_USEC) : FIND_USEC;
+        if (misses_partition(d)) /* it may be there again in a moment, or is gone for good */
+                d->pause_usec = FIND_SOON_USEC;
+        else
+                d->pause_usec = misses_dockerd(d) ? MIN(2 * d->pause_usec, FIND_USEC) : FIND_USEC;
         find_at(d, clock_monotonic_usec() + (error == -ETIMEDOUT ? 0 : d->pause_usec));
         d->world.on_found(d->world.userdata);
 }
@@ -312,21 +341,14 @@ bool discovery_has_found(const Discovery *d) { return d->found_once; }
 
 /* ---- over a crash -------------------------------------------------------------------------------------------- */
 
-size_t discovery_recall(Discovery *d, bool anew) {
-        size_t n = 0;
-
-        for (size_t i = 0; d->world.state && i < PARTITIONS_MAX; i++) {
-                Guarded *g = d->guarded + i;
-
-                if (!state_get(d->world.state, RECORD_PARTITION + i, &d->record) ||
-                    partition_new(d->world.partitions, i, &d->record.target, &d->record, &g->partition) < 0)
-                        continue;
-                if (anew)
-                        partition_tell_guarding(g->partition);
-                n++;
-        }
-        return n;
+void discovery_recall(Discovery *d) {
+        for (size_t i = 0; d->world.state && i < PARTITIONS_MAX; i++)
+                if (state_get(d->world.state, RECORD_PARTITION + i, &d->record))
+                        (void) partition_new(d->world.partitions, i, &d->record.target, &d->record,
+                                &d->guarded[i].partition);
 }
+
+void discovery_recall_when_found(Discovery *d) { d->has_records = d->world.state != NULL; }
 
 void discovery_remember(Discovery *d, const Partition *partition) {
         for (size_t i = 0; d->world.state && i < PARTITIONS_MAX; i++)

@@ -19,9 +19,11 @@ int discovery_new(const DiscoveryWorld *world, Discovery **ret_discovery);
 Discovery *discovery_free(Discovery *discovery);
 DEFINE_CLEANUP(Discovery, discovery_free)
 
-/* Goes on with what a supervisor before this one guarded, before anything is found. anew: says of each that it is
- * guarded. Returns how many partitions. */
-size_t discovery_recall(Discovery *discovery, bool anew);
+/* After a crash: goes on with what a supervisor before this one guarded, before anything is found. */
+void discovery_recall(Discovery *discovery);
+/* After an orderly end, when the configuration may be another one: what was known of a partition counts once it is
+ * found again. */
+void discovery_recall_when_found(Discovery *discovery);
 /* What the partition knows is kept for the next supervisor. */
 void discovery_remember(Discovery *discovery, const Partition *partition);
 

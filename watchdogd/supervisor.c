@@ -254,7 +254,7 @@ static void supervisor_recall(Supervisor *s) {
                 s->recalled = s->config_is_old = true;
                 supervisor_apply(s, config);
                 supervisor_begin(s, EVENT_RECOVERED, clock_monotonic_usec() - pulse.time_usec);
-                (void) discovery_recall(s->discovery, false);
+                discovery_recall(s->discovery);
         }
         free(config);
 }
@@ -286,7 +286,7 @@ static void reader_on_done(const Message *answer, int error, void *userdata) {
                 supervisor_apply(s, &answer->config.config);
         if (!s->configured) {
                 supervisor_begin(s, EVENT_STARTED, 0);
-                (void) discovery_recall(s->discovery, true);
+                discovery_recall_when_found(s->discovery);
         } else if (!ok) {
                 supervisor_reloaded(s, why);
         } else if (!s->config_is_old || s->on_reloaded) {
