@@ -21,6 +21,7 @@ struct Worker {
         StagePage *stage;
         const WorkerOps *ops;
         void *userdata;
+        int error;
         bool gone;
 };
 
@@ -37,6 +38,7 @@ struct Children {
 
 Role worker_role(const Worker *worker) { return worker->role; }
 pid_t worker_pid(const Worker *worker) { return worker->pid; }
+int worker_error(const Worker *worker) { return worker->error; }
 const StagePage *worker_stage(const Worker *worker) { return worker->stage; }
 
 static void worker_hang_up(Worker *w) {
@@ -109,6 +111,7 @@ static Worker *children_find(Children *c, uint64_t serial, pid_t pid) {
 }
 
 static int worker_adopt(Worker *w, const LaunchMessage *m, int fds[static LAUNCH_FDS_MAX]) {
+        w->error = m->error;
         if (m->error < 0)
                 return m->error;
         w->pid = m->pid;

@@ -39,4 +39,5 @@ Worker *worker_free(Worker *worker);
 
 Role worker_role(const Worker *worker);
 pid_t worker_pid(const Worker *worker); /* 0: not forked yet */
+int worker_error(const Worker *worker); /* why it could not be forked; -EAGAIN: earlier ones are still stuck; 0: it was */
 const StagePage *worker_stage(const Worker *worker); /* NULL: has none */

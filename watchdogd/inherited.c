@@ -7,6 +7,7 @@
 
 #include "inherited.h"
 #include "macros.h"
+#include "records.h"
 #include "role.h"
 
 /* systemd hands descriptors over from here on. */
@@ -52,12 +53,15 @@ static bool take_stage(Inherited *in, const char *name, int fd) {
 static void take(Inherited *in, const char *name, int fd) {
         if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
                 return;
-        if (streq(name, "state") && in->state_fd < 0)
-                in->state_fd = fd; /* state_open() looks at it */
+        if (streq(name, "state") && in->state_fd < 0 && state_fits(fd, &records_layout))
+                in->state_fd = fd;
         else if (is_socket(fd) && in->listen_fd < 0)
                 in->listen_fd = fd;
-        else if (!take_stage(in, name, fd))
+        else if (!take_stage(in, name, fd)) {
                 (void) close(fd);
+                if (in->n_stale < STAGES_MAX)
+                        (void) snprintf(in->stale[in->n_stale++], STAGE_NAME_MAX, "%s", name);
+        }
 }
 
 void inherited_take(Inherited *ret_inherited) {

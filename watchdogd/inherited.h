@@ -9,6 +9,7 @@
 
 /* Watcher and trimmer of each partition, twice: a partition that is replaced by another takes a free one. */
 #define STAGES_MAX 32
+#define STAGE_NAME_MAX 48
 
 typedef struct Stage {
         uint32_t role;
@@ -20,11 +21,12 @@ typedef struct Stage {
 typedef struct Inherited {
         int listen_fd, state_fd; /* -EBADF: none */
         Stage stages[STAGES_MAX];
+        char stale[STAGES_MAX][STAGE_NAME_MAX]; /* names of what another version has left: to be taken out of the store */
+        uint32_t n_stale;
 } Inherited;
 
 /* Takes them over, whatever they are; unknown ones are closed. The environment says so no more afterwards. */
 void inherited_take(Inherited *ret_inherited);
 
-#define STAGE_NAME_MAX 48
 /* The name of a stage in the store. */
 const char *inherited_stage_name(const Stage *stage, char buf[static STAGE_NAME_MAX]);

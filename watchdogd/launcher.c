@@ -370,6 +370,8 @@ int launcher_run(const LauncherSeed *seed) {
                 return 1;
 
         notify_init(&l.notify);
+        for (uint32_t i = 0; i < seed->inherited->n_stale; i++)
+                notify_forget_fd(&l.notify, seed->inherited->stale[i]);
         stages_init(&l.stages, seed->inherited->stages);
         l.state_fd = seed->inherited->state_fd;
         if (l.state_fd < 0 && state_make(&records_layout, &l.state_fd) == 0)

@@ -56,12 +56,25 @@ static bool is_ours(const char *text, size_t n) {
         return false;
 }
 
-void notify_relay(const Notify *n, int from_fd) {
+static bool begins_with(const char *text, size_t n, const char *what) {
+        return n >= strlen(what) && memcmp(text, what, strlen(what)) == 0;
+}
+
+void notify_relay(Notify *n, int from_fd) {
         char text[NOTIFY_TEXT_MAX];
         ssize_t length = recv(from_fd, text, sizeof(text), MSG_DONTWAIT | MSG_TRUNC);
+        size_t k = (size_t) length;
 
-        if (length > 0 && (size_t) length <= sizeof(text) && n->fd >= 0 && is_ours(text, (size_t) length))
-                (void) send(n->fd, text, (size_t) length, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (length <= 0 || k > sizeof(text) || n->fd < 0 || !is_ours(text, k))
+                return;
+        if (n->owed[0] && send(n->fd, n->owed, strlen(n->owed), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
+                n->owed[0] = 0;
+        if ((!n->owed[0] && send(n->fd, text, k, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) || errno != EAGAIN)
+                return;
+        if (begins_with(text, k, "STATUS=") || begins_with(text, k, "WATCHDOG=") || k >= sizeof(n->owed))
+                return;
+        memcpy(n->owed, text, k); /* instead of what was owed before: the later one counts */
+        n->owed[k] = 0;
 }
 
 void notify_keep_fd(const Notify *n, const char *name, int fd) {

@@ -70,6 +70,7 @@ static void worker_gone(Worker *w, void *userdata) {
         } else if (w == p->stuck)
                 p->stuck = p->current_killed ? TAKE_PTR(p->current) : NULL;
         p->current_killed = p->current && p->current_killed;
+        p->crowded = worker_error(w) == -EAGAIN;
         worker_free(w);
         if (!p->current)
                 post_retry_later(p);
@@ -158,7 +159,9 @@ void post_describe(const Post *p, uint64_t now_usec, char *buf, size_t buf_bytes
                 return;
         if (!w || since_usec == 0 || since_usec > now_usec) {
                 (void) snprintf(buf, buf_bytes, "the %s %s since %s", role_to_string(p->role),
-                        w ? "does not answer" : "is not running", span_format(now_usec - p->missed_since_usec, span));
+                        w ? "does not answer" : p->crowded ? "is stuck in the kernel, and so is another one," :
+                                "is not running",
+                        span_format(now_usec - p->missed_since_usec, span));
                 return;
         }
         /* The worker may write while this is read: take copies and clean them. */

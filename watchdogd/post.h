@@ -25,6 +25,7 @@ typedef struct Post {
         Worker *stuck;   /* killed and not gone yet */
         bool current_killed; /* the replacement missed its deadline, too: two are stuck, nobody is sent after them */
         bool missed;     /* a deadline was missed and nothing was heard since */
+        bool crowded;    /* none can be started any more: those of a supervisor before this one are still stuck */
         bool heard;      /* something was; cleared by who asks */
         uint64_t missed_since_usec, pause_usec, due_usec;
         sd_event_source *deadline, *retry;

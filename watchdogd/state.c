@@ -77,19 +77,24 @@ int state_make(const StateLayout *layout, int *ret_fd) {
         return 0;
 }
 
+bool state_fits(int fd, const StateLayout *layout) {
+        int seals = fcntl(fd, F_GET_SEALS);
+        struct stat st;
+
+        return seals >= 0 && (seals & F_SEAL_SHRINK) && fstat(fd, &st) == 0 &&
+                (size_t) st.st_size == offset_of(layout, layout->n_records);
+}
+
 int state_open(int fd, const StateLayout *layout, State **ret_state) {
         _cleanup_(state_freep) State *s = calloc(1, sizeof(*s));
-        struct stat st;
         Head *head;
-        int seals;
 
         if (!s)
                 return -ENOMEM;
+        if (!state_fits(fd, layout))
+                return -EINVAL;
         s->layout = layout;
         s->map_bytes = offset_of(layout, layout->n_records);
-        seals = fcntl(fd, F_GET_SEALS);
-        if (fstat(fd, &st) < 0 || (size_t) st.st_size != s->map_bytes || seals < 0 || !(seals & F_SEAL_SHRINK))
-                return -EINVAL;
         s->map = mmap(NULL, s->map_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         if (s->map == MAP_FAILED) {
                 s->map = NULL;

@@ -18,6 +18,9 @@ typedef struct StateLayout {
 /* The launcher's: a memfd of the right size that nobody can resize. -ENOMEM and the like. */
 int state_make(const StateLayout *layout, int *ret_fd);
 
+/* Whether it is one of this layout's size, that nobody can resize. */
+bool state_fits(int fd, const StateLayout *layout);
+
 /* fd: borrowed. -EINVAL: not such a memfd; -ENOMEM. */
 int state_open(int fd, const StateLayout *layout, State **ret_state);
 State *state_free(State *state);
