@@ -46,7 +46,7 @@ static void method_pause(Methods *m, VarlinkCall *call) {
         static const VarlinkField fields[] = {{"mount", VARLINK_STRING, false, offsetof(struct In, mount)},
                                               {"for_usec", VARLINK_INT, true, offsetof(struct In, for_usec)}};
         const char *mounts[PARTITIONS_MAX];
-        _cleanup_json_writer_ JsonWriter w;
+        _cleanup_json_writer_ JsonWriter w = {};
         Asker asker = methods_asker(call);
         size_t n = 0;
 
@@ -111,7 +111,7 @@ static void method_acknowledge(Methods *m, VarlinkCall *call) {
 
 static void method_config(Methods *m, VarlinkCall *call) {
         _cleanup_free_ char *text = malloc(CONFIG_TEXT_MAX_BYTES);
-        _cleanup_json_writer_ JsonWriter w;
+        _cleanup_json_writer_ JsonWriter w = {};
 
         json_writer_init(&w, KIB(256));
         if (!text || config_format(supervisor_config(m->supervisor), text, CONFIG_TEXT_MAX_BYTES) < 0) {

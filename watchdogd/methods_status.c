@@ -109,7 +109,7 @@ void method_status(Methods *m, VarlinkCall *call) {
                 int64_t logs_max;
         } in = {.logs_max = LOGS_DEFAULT};
         static const VarlinkField fields[] = {{"logs_max", VARLINK_INT, false, 0}};
-        _cleanup_json_writer_ JsonWriter w;
+        _cleanup_json_writer_ JsonWriter w = {};
 
         json_writer_init(&w, ANSWER_MAX_BYTES);
         if (!methods_read(call, fields, ELEMENTS(fields), &in))
@@ -140,7 +140,7 @@ void methods_reply_alerts(Methods *m, VarlinkCall *call) {
         char messages[PARTITIONS_MAX][EVENT_MESSAGE_MAX], by[PARTITIONS_MAX][32];
         StatusAlert alerts[PARTITIONS_MAX];
         uint64_t now_usec = clock_monotonic_usec(), wall_usec = clock_wall_usec();
-        _cleanup_json_writer_ JsonWriter w;
+        _cleanup_json_writer_ JsonWriter w = {};
         size_t n = 0;
 
         json_writer_init(&w, KIB(64));

@@ -16,7 +16,7 @@ typedef struct TrimCall {
 } TrimCall;
 
 static void trim_call_error(TrimCall *t, const char *error, const char *detail, const char *stage) {
-        _cleanup_json_writer_ JsonWriter w;
+        _cleanup_json_writer_ JsonWriter w = {};
         const char *text;
 
         json_writer_init(&w, KIB(64));
@@ -70,7 +70,7 @@ static void trim_call_refused(TrimCall *t, int why) {
 static void trim_call_settled(TrimCall *t, const Act *act, const Outcome *o) {
         StatusTrimmed trimmed = {.name = t->name, .id = t->id, .method = act->method, .dry_run = t->dry_run,
                                  .freed_bytes = act->want_bytes, .allocated_bytes = t->allocated_bytes};
-        _cleanup_json_writer_ JsonWriter w;
+        _cleanup_json_writer_ JsonWriter w = {};
 
         if (o) {
                 if (o->result == ACT_CANCELLED) {
