@@ -22,6 +22,7 @@ struct Worker {
         const WorkerOps *ops;
         void *userdata;
         int error;
+        uint32_t n_others;
         bool gone;
 };
 
@@ -38,6 +39,7 @@ struct Children {
 
 Role worker_role(const Worker *worker) { return worker->role; }
 pid_t worker_pid(const Worker *worker) { return worker->pid; }
+bool worker_is_alone(const Worker *worker) { return worker->n_others == 0; }
 int worker_error(const Worker *worker) { return worker->error; }
 const StagePage *worker_stage(const Worker *worker) { return worker->stage; }
 
@@ -112,6 +114,7 @@ static Worker *children_find(Children *c, uint64_t serial, pid_t pid) {
 
 static int worker_adopt(Worker *w, const LaunchMessage *m, int fds[static LAUNCH_FDS_MAX]) {
         w->error = m->error;
+        w->n_others = m->n_others;
         if (m->error < 0)
                 return m->error;
         w->pid = m->pid;
@@ -126,9 +129,23 @@ static int worker_adopt(Worker *w, const LaunchMessage *m, int fds[static LAUNCH
         return sd_event_add_io(w->children->event, &w->io, w->fd, EPOLLIN, worker_on_io, w);
 }
 
+static void children_tell_others(Children *c, const LaunchMessage *exited) {
+        for (size_t i = 0; i < WORKERS_MAX; i++) {
+                Worker *w = c->workers[i];
+
+                if (!w || w->role != exited->role || w->key != exited->key || w->pid == exited->pid || w->pid <= 0 ||
+                    w->n_others == 0 || --w->n_others > 0)
+                        continue;
+                if (w->ops->on_alone)
+                        w->ops->on_alone(w, w->userdata);
+        }
+}
+
 static void children_on_launch_message(Children *c, const LaunchMessage *m, int fds[static LAUNCH_FDS_MAX]) {
         Worker *w = m->verb == LAUNCH_SPAWNED ? children_find(c, m->serial, 0) : children_find(c, 0, m->pid);
 
+        if (m->verb == LAUNCH_EXITED)
+                children_tell_others(c, m);
         if (!w) {
                 /* Forgotten meanwhile: with its channel closed here it ends by itself. */
                 return;

@@ -16,6 +16,9 @@ typedef struct WorkerOps {
         void (*on_up)(Worker *worker, void *userdata); /* forked: it may be sent to from now on */
         void (*on_message)(Worker *worker, const Message *message, void *userdata); /* valid during the call */
         void (*on_gone)(Worker *worker, void *userdata); /* reaped, or could not be forked; free it here or later */
+        /* The last of the others at its post is gone: those that were killed and stuck, also of a supervisor before this
+         * one. NULL: does not matter. */
+        void (*on_alone)(Worker *worker, void *userdata);
 } WorkerOps;
 
 /* launcher_fd: taken over. on_lost: the launcher is gone; the supervisor must end. -ENOMEM and what sd-event says. */
@@ -39,5 +42,6 @@ Worker *worker_free(Worker *worker);
 
 Role worker_role(const Worker *worker);
 pid_t worker_pid(const Worker *worker); /* 0: not forked yet */
+bool worker_is_alone(const Worker *worker); /* no other is left at its post */
 int worker_error(const Worker *worker); /* why it could not be forked; -EAGAIN: earlier ones are still stuck; 0: it was */
 const StagePage *worker_stage(const Worker *worker); /* NULL: has none */

@@ -20,6 +20,7 @@ typedef struct LaunchMessage {
         int32_t pid;
         int32_t error;  /* negative errno of the fork */
         int32_t status; /* wait status, with LAUNCH_EXITED */
+        uint32_t n_others; /* of the same role and key that are still there, with LAUNCH_SPAWNED: stuck, or about to end */
 } LaunchMessage;
 
 #define LAUNCH_FDS_MAX 2

@@ -242,6 +242,8 @@ static void launcher_spawn(Launcher *l, const LaunchMessage *request) {
                 answer.error = -EINVAL;
         else
                 answer.error = launcher_fork(l, (Role) request->role, request->key, &pid, fds);
+        if (answer.error >= 0)
+                answer.n_others = (uint32_t) launcher_n_children(l, request->role, request->key) - 1;
         answer.pid = pid;
         (void) launch_send(l->supervisor_fd, &answer, fds, answer.error < 0 ? 0 : fds[1] >= 0 ? 2 : 1);
         (void) close_safe(fds[0]);
@@ -308,8 +310,8 @@ static void launcher_reap(Launcher *l, uint64_t now_usec) {
                         continue;
                 }
                 for (size_t i = 0; i < CHILDREN_MAX; i++) {
-                        LaunchMessage exited = {.verb = LAUNCH_EXITED, .role = l->children[i].role, .pid = pid,
-                                                .status = status};
+                        LaunchMessage exited = {.verb = LAUNCH_EXITED, .role = l->children[i].role,
+                                                .key = l->children[i].key, .pid = pid, .status = status};
 
                         if (l->children[i].pid != pid)
                                 continue;

@@ -6,6 +6,7 @@
 
 #include "beneath.h"
 #include "looks.h"
+#include "mounts.h"
 #include "report.h"
 #include "roots.h"
 #include "tracker.h"
@@ -20,6 +21,9 @@
  * slowest pace of looks takes: a log that writes once a second must not fire a watch once a second. */
 #define COLD_LOOKS 3
 #define COLD_USEC (5 * USEC_PER_SEC)
+
+/* The options of the superblock: read from the kernel's list of mounts, which is long on a host with many containers. */
+#define SUPERBLOCK_USEC (10 * USEC_PER_SEC)
 
 /* Of the logs that no watch could be had for, per look: a millisecond's worth. */
 #define UNWATCHED_BATCH 512u
@@ -40,6 +44,16 @@ static uint64_t multiply(uint64_t a, uint64_t b) {
 /* f_bavail wraps below 0 on some filesystems once the reserve is being eaten: the highest bit tells. */
 static uint64_t clamp_count(uint64_t available, uint64_t free) {
         return available >> 63 ? 0 : MIN(available, free);
+}
+
+static bool superblock_is_read_only(Watcher *w) {
+        uint64_t now = clock_monotonic_usec();
+
+        if (w->superblock_usec == 0 || now >= w->superblock_usec + SUPERBLOCK_USEC) {
+                w->superblock_usec = now;
+                w->superblock_read_only = mounts_is_read_only("/proc/self/mountinfo", w->target.device);
+        }
+        return w->superblock_read_only;
 }
 
 static int read_space(Watcher *w, PartitionSample *ret_sample) {
@@ -64,7 +78,7 @@ static int read_space(Watcher *w, PartitionSample *ret_sample) {
                 .avail_bytes = multiply(clamp_count(vfs.f_bavail, vfs.f_bfree), vfs.f_frsize),
                 .total_inodes = vfs.f_files,
                 .avail_inodes = clamp_count(vfs.f_favail, vfs.f_files),
-                .read_only = vfs.f_flag & ST_RDONLY,
+                .read_only = (vfs.f_flag & ST_RDONLY) || superblock_is_read_only(w),
         };
         return 0;
 }

@@ -97,6 +97,38 @@ int mounts_read(const char *path, Mounts *ret_mounts) {
         return r;
 }
 
+/* Of a line of that device, what stands behind filesystem and source; NULL: another device, or no such line. */
+static char *superblock_options(char *line, uint64_t device) {
+        unsigned device_major, device_minor;
+        char *dash = strstr(line, " - "), *rest = NULL;
+
+        if (!dash || sscanf(line, "%*s %*s %u:%u", &device_major, &device_minor) != 2 ||
+            makedev(device_major, device_minor) != device)
+                return NULL;
+        return strtok_r(dash + 3, " ", &rest) && strtok_r(NULL, " ", &rest) ? strtok_r(NULL, " \n", &rest) : NULL;
+}
+
+bool mounts_is_read_only(const char *path, uint64_t device) {
+        static const char *const meanings[] = {"ro", "emergency_ro", "shutdown"};
+        _cleanup_free_ char *line = NULL;
+        bool read_only = false;
+        size_t capacity = 0;
+        FILE *file;
+
+        file = fopen(path, "re");
+        if (!file)
+                return false;
+        while (!read_only && getline(&line, &capacity, file) > 0) {
+                char *rest = NULL, *option = superblock_options(line, device);
+
+                for (option = option ? strtok_r(option, ",", &rest) : NULL; option; option = strtok_r(NULL, ",", &rest))
+                        for (size_t i = 0; i < ELEMENTS(meanings); i++)
+                                read_only = read_only || streq(option, meanings[i]);
+        }
+        (void) fclose(file);
+        return read_only;
+}
+
 bool mounts_is_below(const char *path, const char *folder) {
         size_t n = strlen(folder);
 

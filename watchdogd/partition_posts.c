@@ -30,8 +30,10 @@ static void partition_say_blind(Partition *p, const char *why) {
         p->world.on_blind(p, p->world.userdata);
 }
 
+/* While one is still stuck, its successor will most likely get there, too: what it sees until then counts, but it is no
+ * news that all is well. */
 static void partition_say_sight(Partition *p) {
-        if (!p->blind.said)
+        if (!p->blind.said || post_is_held_up(&p->watcher))
                 return;
         p->blind.said = false;
         partition_tell(p, EVENT_SIGHT, "", clock_monotonic_usec() - p->blind.since_usec);
@@ -40,6 +42,12 @@ static void partition_say_sight(Partition *p) {
 void partition_repeat_troubles(Partition *p, uint64_t now_usec) {
         char why[512];
 
+        /* A trimmer that a supervisor before this one has left behind, and that nobody had given up yet. */
+        if (post_is_held_up(&p->trimmer) && now_usec > p->trimmer.up_usec + p->world.config->trimmer_deadline_usec &&
+            trouble_begin(&p->stuck, now_usec)) {
+                post_describe(&p->trimmer, now_usec, why, sizeof(why));
+                partition_tell(p, EVENT_CANNOT_ACT, why, 0);
+        }
         if (p->blind.said && now_usec >= p->blind.said_usec + TROUBLE_AGAIN_USEC) {
                 p->blind.said_usec = now_usec;
                 post_describe(&p->watcher, now_usec, why, sizeof(why));
@@ -161,6 +169,8 @@ static void trimmer_on_up(void *userdata) {
         post_expect(&p->trimmer, p->alive_asked_usec + p->world.config->trimmer_deadline_usec);
 }
 
+static void trimmer_take_back(Partition *p);
+
 static void trimmer_set_writable(Partition *p, const Message *m) {
         bool cannot = !m->alive.writable && p->target.n_roots > 0;
         char path[CONFIG_PATH_MAX];
@@ -195,6 +205,7 @@ static void trimmer_on_message(const Message *m, void *userdata) {
                 break;
         case MESSAGE_ALIVE:
                 trimmer_set_writable(p, m);
+                trimmer_take_back(p); /* one that a supervisor before this one had given up */
                 break;
         default:
                 break;
@@ -214,14 +225,23 @@ static void trimmer_on_missed(int error, void *userdata) {
         partition_decide(p);
 }
 
-static void trimmer_on_back(void *userdata) {
-        Partition *p = userdata;
-
-        if (p->stuck.said && !p->cannot_write)
-                partition_tell(p, EVENT_CAN_ACT, "", clock_monotonic_usec() - p->stuck.since_usec);
+/* An answer alone does not say that it can act: one that is stuck in a write on a frozen filesystem is followed by one
+ * that answers. That is known when the stuck one is gone. */
+static void trimmer_take_back(Partition *p) {
+        if (!p->stuck.said || p->trimmer.missed || post_is_held_up(&p->trimmer))
+                return;
         p->stuck.said = false;
+        if (!p->cannot_write)
+                partition_tell(p, EVENT_CAN_ACT, "", clock_monotonic_usec() - p->stuck.since_usec);
 }
 
+static void trimmer_on_back(void *userdata) { trimmer_take_back(userdata); }
+
+static void trimmer_on_alone(void *userdata) {
+        trimmer_take_back(userdata);
+        partition_decide(userdata);
+}
 
 const PostOps partition_watcher_ops = {watcher_on_up, watcher_on_message, watcher_on_missed, watcher_on_back};
-const PostOps partition_trimmer_ops = {trimmer_on_up, trimmer_on_message, trimmer_on_missed, trimmer_on_back};
+const PostOps partition_trimmer_ops = {trimmer_on_up, trimmer_on_message, trimmer_on_missed, trimmer_on_back,
+                                       trimmer_on_alone};

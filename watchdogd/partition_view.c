@@ -67,7 +67,7 @@ GuardState partition_state(const Partition *p) {
                 return GUARD_BLIND;
         if (p->world.config->mode == MODE_OBSERVE)
                 return GUARD_OBSERVING;
-        if (p->trimmer.missed || p->cannot_write || (status.space.read_only && p->target.n_roots > 0))
+        if (p->trimmer.missed || post_is_held_up(&p->trimmer) || p->cannot_write || (status.space.read_only && p->target.n_roots > 0))
                 return GUARD_DEGRADED;
         return GUARD_GUARDING;
 }
@@ -80,7 +80,7 @@ void partition_describe(const Partition *p, char *buf, size_t buf_bytes) {
         buf[0] = 0;
         engine_get_status(p->engine, &status);
         post_describe(&p->watcher, now_usec, why, sizeof(why));
-        if (why[0] || p->blind.said) {
+        if (p->watcher.missed || p->blind.said) {
                 (void) snprintf(buf, buf_bytes, "blind: %s", why[0] ? why : p->lost_why);
                 return;
         }

@@ -11,6 +11,8 @@
  * back is guarded again before a flood fills it. */
 #define PAUSE_MIN_USEC (200 * USEC_PER_MSEC)
 #define PAUSE_MAX_USEC (30 * USEC_PER_SEC)
+/* A worker that lived that long had a good start: the next pause is short again. */
+#define GOOD_START_USEC USEC_PER_SEC
 /* Deadlines are about stuck processes: a fifth of a second more or less does not matter, a wake-up does. */
 #define DEADLINE_ACCURACY_USEC (200 * USEC_PER_MSEC)
 
@@ -42,8 +44,10 @@ static void post_miss(Post *p, int error) {
 static void worker_up(Worker *w, void *userdata) {
         Post *p = userdata;
 
-        if (w == p->current)
-                p->ops->on_up(p->userdata);
+        if (w != p->current)
+                return;
+        p->up_usec = clock_monotonic_usec();
+        p->ops->on_up(p->userdata);
 }
 
 static void worker_message(Worker *w, const Message *message, void *userdata) {
@@ -52,12 +56,21 @@ static void worker_message(Worker *w, const Message *message, void *userdata) {
         if (w != p->current)
                 return; /* the last words of one that was given up */
         p->heard = true;
+        /* One answer is no good start yet: its predecessor may have got stuck right after one. */
+        if (worker_is_alone(w) && clock_monotonic_usec() >= p->up_usec + GOOD_START_USEC)
+                p->pause_usec = PAUSE_MIN_USEC;
         if (p->missed) {
                 p->missed = false;
-                p->pause_usec = PAUSE_MIN_USEC;
                 p->ops->on_back(p->userdata);
         }
         p->ops->on_message(message, p->userdata);
+}
+
+static void worker_alone(Worker *w, void *userdata) {
+        Post *p = userdata;
+
+        if (w == p->current && !p->missed && p->ops->on_alone)
+                p->ops->on_alone(p->userdata);
 }
 
 static void worker_gone(Worker *w, void *userdata) {
@@ -67,8 +80,10 @@ static void worker_gone(Worker *w, void *userdata) {
                 p->current = NULL;
                 if (!p->current_killed)
                         post_miss(p, -ECHILD);
-        } else if (w == p->stuck)
+        } else if (w == p->stuck) {
                 p->stuck = p->current_killed ? TAKE_PTR(p->current) : NULL;
+                p->pause_usec = PAUSE_MIN_USEC; /* what it was stuck in has ended */
+        }
         p->current_killed = p->current && p->current_killed;
         p->crowded = worker_error(w) == -EAGAIN;
         worker_free(w);
@@ -77,7 +92,8 @@ static void worker_gone(Worker *w, void *userdata) {
 }
 
 static void post_man(Post *p) {
-        static const WorkerOps ops = {.on_up = worker_up, .on_message = worker_message, .on_gone = worker_gone};
+        static const WorkerOps ops = {.on_up = worker_up, .on_message = worker_message, .on_gone = worker_gone,
+                                      .on_alone = worker_alone};
 
         if (p->current)
                 return;
@@ -85,11 +101,24 @@ static void post_man(Post *p) {
                 post_retry_later(p);
 }
 
+/* It may write while this is read: copies are taken, and cleaned. */
+static void post_keep_last_words(Post *p) {
+        const StagePage *page = worker_stage(p->current);
+
+        p->last_since_usec = page ? atomic_load_explicit(&page->since_usec, memory_order_acquire) : 0;
+        if (p->last_since_usec == 0)
+                return;
+        (void) text_sanitize(p->last_call, sizeof(p->last_call), page->call, strnlen(page->call, sizeof(page->call)));
+        (void) text_sanitize(p->last_subject, sizeof(p->last_subject), page->subject,
+                strnlen(page->subject, sizeof(page->subject)));
+}
+
 static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
         Post *p = userdata;
 
         (void) s, (void) usec;
         if (p->current) {
+                post_keep_last_words(p);
                 worker_kill(p->current);
                 p->current_killed = p->stuck != NULL;
                 if (!p->stuck) {
@@ -148,25 +177,24 @@ bool post_is_accounted_for(const Post *p, uint64_t now_usec) {
 
 int post_send(Post *p, const Message *message) { return p->current ? worker_send(p->current, message) : -ENOTCONN; }
 
+bool post_is_held_up(const Post *p) { return p->current && worker_pid(p->current) > 0 && !worker_is_alone(p->current); }
+
 void post_describe(const Post *p, uint64_t now_usec, char *buf, size_t buf_bytes) {
-        const Worker *w = p->stuck ? p->stuck : p->current;
-        const StagePage *page = w ? worker_stage(w) : NULL;
-        uint64_t since_usec = page ? atomic_load_explicit(&page->since_usec, memory_order_acquire) : 0;
-        char span[UNITS_TEXT_MAX], call[sizeof(page->call)], subject[sizeof(page->subject)];
+        const char *who = p->missed ? "the" : "an earlier", *still = p->missed ? "" : "still ";
+        bool somebody = p->stuck || (p->current && worker_pid(p->current) > 0);
+        char span[UNITS_TEXT_MAX];
 
         buf[0] = 0;
-        if (!p->missed)
+        if (!p->missed && !post_is_held_up(p))
                 return;
-        if (!w || since_usec == 0 || since_usec > now_usec) {
+        if (somebody && p->last_since_usec > 0 && p->last_since_usec <= now_usec)
+                (void) snprintf(buf, buf_bytes, "%s %s is %sstuck in %s on %s since %s", who, role_to_string(p->role), still,
+                        p->last_call, p->last_subject, span_format(now_usec - p->last_since_usec, span));
+        else if (!p->missed)
+                (void) snprintf(buf, buf_bytes, "an earlier %s is still stuck in the kernel", role_to_string(p->role));
+        else
                 (void) snprintf(buf, buf_bytes, "the %s %s since %s", role_to_string(p->role),
-                        w ? "does not answer" : p->crowded ? "is stuck in the kernel, and so is another one," :
+                        somebody ? "does not answer" : p->crowded ? "is stuck in the kernel, and so is another one," :
                                 "is not running",
                         span_format(now_usec - p->missed_since_usec, span));
-                return;
-        }
-        /* The worker may write while this is read: take copies and clean them. */
-        (void) text_sanitize(call, sizeof(call), page->call, strnlen(page->call, sizeof(page->call)));
-        (void) text_sanitize(subject, sizeof(subject), page->subject, strnlen(page->subject, sizeof(page->subject)));
-        (void) snprintf(buf, buf_bytes, "the %s is stuck in %s on %s since %s", role_to_string(p->role), call, subject,
-                span_format(now_usec - since_usec, span));
 }

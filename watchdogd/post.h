@@ -12,6 +12,7 @@ typedef struct PostOps {
         void (*on_message)(const Message *message, void *userdata);
         void (*on_missed)(int error, void *userdata); /* -ETIMEDOUT: no answer in time; -ECHILD: it ended. Each time */
         void (*on_back)(void *userdata);              /* the first answer after that */
+        void (*on_alone)(void *userdata);             /* those that were stuck at this post are gone; NULL: no matter */
 } PostOps;
 
 typedef struct Post {
@@ -27,7 +28,10 @@ typedef struct Post {
         bool missed;     /* a deadline was missed and nothing was heard since */
         bool crowded;    /* none can be started any more: those of a supervisor before this one are still stuck */
         bool heard;      /* something was; cleared by who asks */
-        uint64_t missed_since_usec, pause_usec, due_usec;
+        uint64_t missed_since_usec, pause_usec, due_usec, up_usec;
+        /* What one was doing when it was given up: its replacement writes into the same page. */
+        char last_call[24], last_subject[72];
+        uint64_t last_since_usec; /* 0: not known */
         sd_event_source *deadline, *retry;
 } Post;
 
@@ -41,8 +45,12 @@ void post_expect(Post *post, uint64_t at_usec);
 /* -ENOTCONN: the post is not manned; -EAGAIN: its worker does not read. */
 int post_send(Post *post, const Message *message);
 
+/* It is manned and answers, and yet one that was given up is still stuck, with all that it holds. */
+bool post_is_held_up(const Post *post);
+
 /* It was heard of, or has still time to answer, or its miss was acted on. */
 bool post_is_accounted_for(const Post *post, uint64_t now_usec);
 
-/* "stuck in fallocate on the log of 4f1c2a9be6d0 since 14 s", "not running"; writes "" when all is well. */
+/* "the trimmer is stuck in fallocate on the log of 4f1c2a9be6d0 since 14 s", "the watcher is not running since 3 s", "an
+ * earlier trimmer is still stuck in ..."; writes "" when all is well. */
 void post_describe(const Post *post, uint64_t now_usec, char *buf, size_t buf_bytes);

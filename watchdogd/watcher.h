@@ -55,6 +55,9 @@ typedef struct Watcher {
         bool scanning;
         bool told_watch_limit, told_too_many;
 
+        uint64_t superblock_usec; /* when its options were read last; 0: never */
+        bool superblock_read_only;
+
         bool has_order;
         LookOrder order;
         uint64_t event_look_usec; /* an event asked for a look then; 0: none did */

@@ -25,6 +25,36 @@ static Mounts read_text(const char *text) {
         return mounts;
 }
 
+static void a_superblock_that_takes_no_writes_is_told_by_its_options(void **state) {
+        static const struct {
+                const char *line;
+                bool read_only;
+        } cases[] = {
+                {"22 21 8:2 / /d rw,noatime shared:2 - ext4 /dev/b rw\n", false},
+                {"22 21 8:2 / /d ro,noatime shared:2 - ext4 /dev/b rw,errors=remount-ro\n", false}, /* the mount alone */
+                {"22 21 8:2 / /d rw,noatime shared:2 - ext4 /dev/b rw,errors=remount-ro,emergency_ro\n", true},
+                {"22 21 8:2 / /d rw,noatime - xfs /dev/b ro,attr2\n", true},
+                {"22 21 8:2 / /d rw - ext4 /dev/b rw,shutdown", true},
+                {"22 21 8:3 / /d rw - ext4 /dev/b ro\n", false}, /* another one */
+                {"22 21 8:2 / /d rw - ext4\n", false},
+                {"22 21 8:2\n", false},
+                {" - ext4 x ro\n", false},
+        };
+        char path[] = "/tmp/mounts-XXXXXX";
+        int fd = mkstemp(path);
+
+        (void) state;
+        assert_true(fd >= 0);
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                assert_int_equal(ftruncate(fd, 0), 0);
+                assert_int_equal(pwrite(fd, cases[i].line, strlen(cases[i].line), 0), strlen(cases[i].line));
+                assert_int_equal(mounts_is_read_only(path, makedev(8, 2)), cases[i].read_only);
+        }
+        (void) close(fd);
+        (void) unlink(path);
+        assert_false(mounts_is_read_only(path, makedev(8, 2)));
+}
+
 static void the_longest_prefix_with_the_device_wins(void **state) {
         static const struct {
                 const char *path;
@@ -89,6 +119,7 @@ static void the_kernels_own_list_has_the_root(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_superblock_that_takes_no_writes_is_told_by_its_options),
                 cmocka_unit_test(the_longest_prefix_with_the_device_wins),
                 cmocka_unit_test(an_empty_list_has_no_answer),
                 cmocka_unit_test(the_kernels_own_list_has_the_root),
