@@ -20,14 +20,25 @@ dev_suite_fuzz() { tests/fuzz/run "${FUZZ_SECONDS:-20}"; }
 
 # The daemon and its parts on real filesystems.
 dev_suite_faults() {
-        dev_build build-test -Dwerror=true && DISKBRAKE_BUILD="$PWD/build-test" "${dev_pytest[@]}" tests/faults
+        dev_build build-test -Dwerror=true && rm -f build-test/fault-rows.jsonl &&
+                DISKBRAKE_BUILD="$PWD/build-test" DISKBRAKE_FAULT_RESULTS="$PWD/build-test/fault-rows.jsonl" \
+                        "${dev_pytest[@]}" tests/faults
 }
 
 # Real Docker 20.10 and 26.1, real systemd, real journald, in boxes.
 dev_suite_host() {
         dev_build build-host --prefix=/usr -Dwerror=true &&
                 DESTDIR="$PWD/build-host/destdir" meson install -C build-host --quiet --no-rebuild &&
-                DISKBRAKE_DESTDIR="$PWD/build-host/destdir" "${dev_pytest[@]}" tests/host
+                rm -f build-host/fault-rows.jsonl &&
+                DISKBRAKE_DESTDIR="$PWD/build-host/destdir" DISKBRAKE_FAULT_RESULTS="$PWD/build-host/fault-rows.jsonl" \
+                        "${dev_pytest[@]}" tests/host
+}
+
+# docs/FAULTS.md, of what the rows of the fault matrix came to in the last runs of the suites faults and host.
+dev_faults_table() {
+        local table
+        table=$(/usr/bin/python3 tests/faults/report build-test/fault-rows.jsonl build-host/fault-rows.jsonl) &&
+                printf '%s\n' "$table" > docs/FAULTS.md && echo "docs/FAULTS.md is written"
 }
 
 dev_test() {

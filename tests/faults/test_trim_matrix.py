@@ -7,16 +7,16 @@ import contextlib
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import time
 
 import pytest
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
+from lines import MARKER_BYTES as MARKER, check_kept, check_valid, write_lines
+from matrix import TOP, missing, need
+
 ID = "4f1c2a9be6d0" + "0" * 52
 MIB = 1 << 20
-MARKER = 4096
 
 FILESYSTEMS = {
     "ext4-4k": ["mkfs.ext4", "-q", "-F", "-b", "4096"],
@@ -27,21 +27,6 @@ FILESYSTEMS = {
     "tmpfs": None,
 }
 COLLAPSING = {"ext4-4k", "ext4-1k", "ext4-bigalloc", "xfs"}
-
-
-def missing(what):
-    """A prerequisite that is not there: a reason to skip on a developer's machine, a failure in CI."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(what + " (and CI=true)")
-    pytest.skip(what)
-
-
-def need(*programs):
-    if os.geteuid() != 0:
-        missing("not root")
-    for program in programs:
-        if not shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin"):
-            missing(f"{program} is not installed")
 
 
 @pytest.fixture(scope="session")
@@ -134,63 +119,11 @@ class Writer:
         return n, failed
 
 
-def write_lines(path, total, line_bytes=200, first=0):
-    """A log of that many bytes or a little more, at rest. Returns the number of lines."""
-    i = first
-    with open(path, "ab") as f:
-        while f.tell() < total:
-            pad = "x" * (line_bytes + i * 7919 % (line_bytes + 1))
-            f.write(b'{"log":"line %d %s\\n","stream":"stdout","time":"2026-11-21T12:00:00.%09dZ"}\n'
-                    % (i, pad.encode(), i))
-            i += 1
-    return i
-
-
 def wait_until(path, size, timeout=60):
     end = time.monotonic() + timeout
     while path.stat().st_size < size:
         assert time.monotonic() < end, "the writer does not come on"
         time.sleep(0.005)
-
-
-def numbers(data):
-    """The numbers of all lines of valid JSON, the marker left out; blank lines are none. Anything else raises."""
-    found = []
-    for line in data.split(b"\n"):
-        if not line.strip(b" "):
-            continue
-        record = json.loads(line)
-        assert set(record) == {"log", "stream", "time"}
-        if record["log"].startswith("diskbrake freed "):
-            continue
-        found.append(int(record["log"].split()[1]))
-    return found
-
-
-def check_kept(data, n_lines, allow_hole):
-    """Every line that is kept is there, whole, in sequence, up to the newest."""
-    if allow_hole and data[:26].startswith(b'{"log":"diskbrake freed '):
-        assert data[MARKER - 1:MARKER] == b"\n"
-        assert numbers(data[:MARKER]) == []
-        rest = data[MARKER:].lstrip(b"\0")
-    else:
-        rest = data
-    assert b"\0" not in rest
-    assert rest.endswith(b"\n")
-    found = numbers(rest)
-    assert found, "nothing was kept"
-    assert found == list(range(found[0], n_lines)), "lost, repeated or out of order"
-    return found[0]
-
-
-def check_valid(data):
-    """Readable line by line, before the hole and behind it, wherever a trim was interrupted."""
-    before, _, behind = data.partition(b"\0")
-    numbers(before)
-    found = numbers(behind.lstrip(b"\0"))
-    everything = numbers(before) + found
-    assert everything == sorted(set(everything))
-    return everything
 
 
 # ---- the cuts, with a busy writer ----------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,10 @@ import pytest
 from box import Box, missing_prerequisite
 
 SOURCE = Path(__file__).resolve().parents[2]
+
+# Rows of the fault matrix that need a whole host: the fixture is the same.
+sys.path.append(str(SOURCE / 'tests/faults'))
+from matrix import pytest_runtest_makereport, row  # noqa: E402,F401  pytest finds what is here
 
 
 def require_boxes():
