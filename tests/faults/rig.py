@@ -177,6 +177,11 @@ class Inside:
     def signal(self, signo):
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signo)
+            # nsenter does as its child does: it stops too, and once it goes on, so does its child.
+            if signo == signal.SIGSTOP:
+                wait_for(lambda: state_of(self.nsenter.pid) == 'T', 5, 0.005, 'not stopped')
+            elif signo == signal.SIGCONT:
+                os.kill(self.nsenter.pid, signo)
 
     def wait(self, timeout=10):
         return self.nsenter.wait(timeout)
@@ -334,12 +339,22 @@ class Partition:
     def status(self):
         return next((p for p in self.rig.status()['partitions'] if p['mount'] == self.mount), None)
 
-    def wait_state(self, *states, timeout=15):
-        """Until it is in one of these states; returns what status says of it."""
+    def wait_state(self, *states, detail='', timeout=15):
+        """Until it is in one of these states, with that in its detail; returns what status says of it."""
         def look():
             status = self.status()
-            return status if status and status['state'] in states else None
-        return wait_for(look, timeout, 0.1, lambda: f'{self.name} {" or ".join(states)}\n{self.rig.describe()}')
+            fits = status and status['state'] in states and re.search(detail, status['state_detail'])
+            return status if fits else None
+        return wait_for(look, timeout, 0.1,
+                        lambda: f'{self.name} {" or ".join(states)} {detail!r}\n{self.rig.describe()}')
+
+    def assert_stays(self, *states, seconds=1.5):
+        """Whenever one looks, it is in one of these states: never calm, not even while a replacement is tried."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            status = self.status()
+            assert status and status['state'] in states, f'{status and status["state"]}\n{self.rig.describe()}'
+            time.sleep(0.05)
 
     def pids(self, role):
         return self.rig.pids(role, self)
@@ -360,8 +375,9 @@ class Partition:
         if container not in self.n_lines:
             self.add_container(container)
         self.fill_log(self.rig.path(self.log(container)).stat().st_size + 2 * MIB, container)
-        wait_for(lambda: any(log['name'] == f'{self.name}-{container}' and log['allocated_bytes'] >= MIB
-                             for log in (self.status() or {'logs': []})['logs']), 10, 0.1, self.rig.describe)
+        # By hand, 1 MiB is kept at least.
+        wait_for(lambda: any(log['name'] == f'{self.name}-{container}' and log['allocated_bytes'] >= 1.9 * MIB
+                             for log in (self.status() or {'logs': []})['logs']), 10, 0.05, self.rig.describe)
         status = self.status()
         assert status['state'] == 'guarding', status
         done = self.trim(container)
