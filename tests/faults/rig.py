@@ -244,12 +244,13 @@ class Census(threading.Thread):
 class Partition:
     """A filesystem with a Docker data-root on it, mounted at /mnt/NAME inside."""
 
-    def __init__(self, rig, name, kind, size):
-        self.rig, self.name, self.kind = rig, name, kind
+    def __init__(self, rig, name, kind, size, on=None, dm=False):
+        self.rig, self.name, self.kind, self.dm = rig, name, kind, dm
         self.mount = f'/mnt/{name}'
         self.root = f'{self.mount}/docker'
         self.outside = rig.path(self.mount)     # what the test process may use while nothing hangs
-        self.image = rig.scratch / f'{name}.img'
+        # On another partition, its disk is what dies with that.
+        self.image = f'{on.mount}/{name}.img' if on else rig.scratch / f'{name}.img'
         self.size = size or KINDS[kind][1]
         self.options = []
         self.n_lines = {}
@@ -259,16 +260,24 @@ class Partition:
     def make(self):
         make, _ = KINDS[self.kind]
         if make:
-            with open(self.image, 'wb') as f:
-                f.truncate(self.size)
-            done = subprocess.run([*make, self.image], capture_output=True, text=True)
-            if done.returncode != 0:
-                raise RigError(f'{make[0]} failed: {done.stderr}')
+            self.rig.run('truncate', '-s', self.size, self.image)
+            self.rig.run(*make, self.image)
+        if self.dm:
+            loop = self.rig.run('losetup', '--find', '--show', self.image).stdout.strip()
+            self.rig.undo.callback(lambda: self.rig.run('losetup', '-d', loop))
+            self.dm_name = f'diskbrake-test-{os.getpid()}-{self.name}'
+            self.rig.run('dmsetup', 'create', self.dm_name, '--table', f'0 {self.size // 512} linear {loop} 0')
+            self.rig.undo.callback(lambda: self.rig.run('dmsetup', 'remove', '--retry', self.dm_name))
+            self.rig.undo.callback(lambda: self.rig.run('umount', '-l', self.mount, check=False))
+            self.rig.undo.callback(self.resume)
 
     def attach(self):
         if self.kind == 'tmpfs':
             self.rig.run('mount', '-t', 'tmpfs', '-o', ','.join([f'size={self.size}', *self.options]), self.name,
                          self.mount)
+        elif self.dm:
+            self.rig.run('mount', *(['-o', ','.join(self.options)] if self.options else []),
+                         f'/dev/mapper/{self.dm_name}', self.mount)
         else:
             self.rig.run('mount', '-o', ','.join(['loop', *self.options]), self.image, self.mount)
 
@@ -389,6 +398,12 @@ class Partition:
     def freeze(self):
         """fsfreeze, by a process that thaws it when it is told to, or when the test process is gone."""
         return Frozen(self)
+
+    def suspend(self):
+        self.rig.run('dmsetup', 'suspend', '--noflush', '--nolockfs', self.dm_name)
+
+    def resume(self):
+        self.rig.run('dmsetup', 'resume', self.dm_name)
 
     def loop(self):
         return self.rig.run('findmnt', '-n', '-o', 'SOURCE', self.mount).stdout.strip()
@@ -516,12 +531,20 @@ class Rig:
     def mountinfo(self):
         return Path(f'/proc/{self.pid}/mountinfo').read_text().splitlines()
 
-    def partition(self, name, kind='ext4', size=None, options=()):
-        """Made, mounted, with a container "web" whose log has 8 MiB."""
-        p = HangFs(self, name, size) if kind == 'fuse' else Partition(self, name, kind, size)
+    def popen(self, *argv, **kwargs):
+        return Inside(self, argv, stdin=subprocess.DEVNULL, **kwargs)
+
+    def bare_partition(self, name, kind='ext4', size=None, options=(), **kwargs):
+        """Made and mounted, and none that the daemon will know of."""
+        p = HangFs(self, name, size) if kind == 'fuse' else Partition(self, name, kind, size, **kwargs)
         p.options = list(options)
         p.make()
         p.attach()
+        return p
+
+    def partition(self, name, *args, **kwargs):
+        """With a container "web" whose log has 8 MiB; the daemon will guard it once it is started."""
+        p = self.bare_partition(name, *args, **kwargs)
         p.add_container('web')
         p.fill_log()
         self.partitions[name] = p
