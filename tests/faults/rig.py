@@ -357,7 +357,7 @@ class Partition:
         return wait_for(look, timeout, 0.1,
                         lambda: f'{self.name} {" or ".join(states)} {detail!r}\n{self.rig.describe()}')
 
-    def assert_stays(self, *states, seconds=1.5):
+    def assert_stays(self, *states, seconds=1):
         """Whenever one looks, it is in one of these states: never calm, not even while a replacement is tried."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -552,7 +552,7 @@ class Rig:
 
     # the daemon
 
-    def start(self, watcher='1s', trimmer='2s', extra=''):
+    def start(self, watcher='1s', trimmer='1500ms', extra=''):
         """journald and the daemon, until it guards every partition."""
         if not self.journald:
             self.start_journald()
