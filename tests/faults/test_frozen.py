@@ -74,7 +74,7 @@ def test_a_frozen_filesystem_is_watched_and_said_to_be_out_of_reach(row, rig, we
 
 
 def test_a_level_that_was_reached_is_still_alerted_on_while_frozen(row, rig, well):
-    row(injected='fsfreeze of ext4 in the middle of a flood', holds=HELPLESS + ['the level is kept and said'])
+    row(injected='fsfreeze of ext4 in the middle of a flood', holds=['still looked at', 'the level is kept and said', OTHERS, RECOVERS, VALID])
     sick = rig.partition('sick', 'ext4')
     rig.start(extra='[Container sick-*]\nPolicy=alert\n')
     sick.start_writer(bytes_per_sec=3_000_000)

@@ -113,7 +113,8 @@ def test_a_server_that_is_stopped(row, rig, well, sick):
 
 
 def test_a_server_that_is_killed_and_mounted_again(row, rig, well, sick):
-    row(injected='FUSE server killed (ENOTCONN), later mounted again at the same place', holds=BLIND)
+    row(injected='FUSE server killed (ENOTCONN), later mounted again at the same place',
+        holds=[ALERTED, 'status: blind', OTHERS, BOUNDED, RECOVERS, VALID])
     sick.stop_writer()
     sick.server.signal(signal.SIGKILL)
     rig.wait_event('blind', sick)
