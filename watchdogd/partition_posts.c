@@ -33,7 +33,7 @@ static void partition_say_blind(Partition *p, const char *why) {
 /* While one is still stuck, its successor will most likely get there, too: what it sees until then counts, but it is no
  * news that all is well. */
 static void partition_say_sight(Partition *p) {
-        if (!p->blind.said || post_is_held_up(&p->watcher))
+        if (!p->blind.said || post_is_held_up(&p->watcher, clock_monotonic_usec()))
                 return;
         p->blind.said = false;
         partition_tell(p, EVENT_SIGHT, "", clock_monotonic_usec() - p->blind.since_usec);
@@ -43,7 +43,7 @@ void partition_repeat_troubles(Partition *p, uint64_t now_usec) {
         char why[512];
 
         /* A trimmer that a supervisor before this one has left behind, and that nobody had given up yet. */
-        if (post_is_held_up(&p->trimmer) && now_usec > p->trimmer.up_usec + p->world.config->trimmer_deadline_usec &&
+        if (post_is_held_up(&p->trimmer, now_usec) && now_usec > p->trimmer.up_usec + p->world.config->trimmer_deadline_usec &&
             trouble_begin(&p->stuck, now_usec)) {
                 post_describe(&p->trimmer, now_usec, why, sizeof(why));
                 partition_tell(p, EVENT_CANNOT_ACT, why, 0);
@@ -228,7 +228,7 @@ static void trimmer_on_missed(int error, void *userdata) {
 /* An answer alone does not say that it can act: one that is stuck in a write on a frozen filesystem is followed by one
  * that answers. That is known when the stuck one is gone. */
 static void trimmer_take_back(Partition *p) {
-        if (!p->stuck.said || p->trimmer.missed || post_is_held_up(&p->trimmer))
+        if (!p->stuck.said || p->trimmer.missed || post_is_held_up(&p->trimmer, clock_monotonic_usec()))
                 return;
         p->stuck.said = false;
         if (!p->cannot_write)

@@ -60,6 +60,7 @@ void partition_tell_guarding(Partition *p) {
 }
 
 GuardState partition_state(const Partition *p) {
+        uint64_t now_usec = clock_monotonic_usec();
         EngineStatus status;
 
         engine_get_status(p->engine, &status);
@@ -67,7 +68,7 @@ GuardState partition_state(const Partition *p) {
                 return GUARD_BLIND;
         if (p->world.config->mode == MODE_OBSERVE)
                 return GUARD_OBSERVING;
-        if (p->trimmer.missed || post_is_held_up(&p->trimmer) || p->cannot_write || (status.space.read_only && p->target.n_roots > 0))
+        if (p->trimmer.missed || post_is_held_up(&p->trimmer, now_usec) || p->cannot_write || (status.space.read_only && p->target.n_roots > 0))
                 return GUARD_DEGRADED;
         return GUARD_GUARDING;
 }

@@ -57,8 +57,10 @@ static void worker_message(Worker *w, const Message *message, void *userdata) {
                 return; /* the last words of one that was given up */
         p->heard = true;
         /* One answer is no good start yet: its predecessor may have got stuck right after one. */
-        if (worker_is_alone(w) && clock_monotonic_usec() >= p->up_usec + GOOD_START_USEC)
+        if (worker_is_alone(w) && clock_monotonic_usec() >= p->up_usec + GOOD_START_USEC) {
                 p->pause_usec = PAUSE_MIN_USEC;
+                p->hung = false;
+        }
         if (p->missed) {
                 p->missed = false;
                 p->ops->on_back(p->userdata);
@@ -117,6 +119,7 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
         Post *p = userdata;
 
         (void) s, (void) usec;
+        p->hung = true;
         if (p->current) {
                 post_keep_last_words(p);
                 worker_kill(p->current);
@@ -177,21 +180,24 @@ bool post_is_accounted_for(const Post *p, uint64_t now_usec) {
 
 int post_send(Post *p, const Message *message) { return p->current ? worker_send(p->current, message) : -ENOTCONN; }
 
-bool post_is_held_up(const Post *p) { return p->current && worker_pid(p->current) > 0 && !worker_is_alone(p->current); }
+bool post_is_held_up(const Post *p, uint64_t now_usec) {
+        bool up = p->current && worker_pid(p->current) > 0;
+
+        return (up && !worker_is_alone(p->current)) || (p->hung && (!up || now_usec < p->up_usec + GOOD_START_USEC));
+}
 
 void post_describe(const Post *p, uint64_t now_usec, char *buf, size_t buf_bytes) {
-        const char *who = p->missed ? "the" : "an earlier", *still = p->missed ? "" : "still ";
         bool somebody = p->stuck || (p->current && worker_pid(p->current) > 0);
         char span[UNITS_TEXT_MAX];
 
         buf[0] = 0;
-        if (!p->missed && !post_is_held_up(p))
+        if (!p->missed && !post_is_held_up(p, now_usec))
                 return;
         if (somebody && p->last_since_usec > 0 && p->last_since_usec <= now_usec)
-                (void) snprintf(buf, buf_bytes, "%s %s is %sstuck in %s on %s since %s", who, role_to_string(p->role), still,
+                (void) snprintf(buf, buf_bytes, "the %s is stuck in %s on %s since %s", role_to_string(p->role),
                         p->last_call, p->last_subject, span_format(now_usec - p->last_since_usec, span));
         else if (!p->missed)
-                (void) snprintf(buf, buf_bytes, "an earlier %s is still stuck in the kernel", role_to_string(p->role));
+                (void) snprintf(buf, buf_bytes, "a %s is still stuck in the kernel", role_to_string(p->role));
         else
                 (void) snprintf(buf, buf_bytes, "the %s %s since %s", role_to_string(p->role),
                         somebody ? "does not answer" : p->crowded ? "is stuck in the kernel, and so is another one," :

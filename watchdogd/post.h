@@ -27,6 +27,7 @@ typedef struct Post {
         bool current_killed; /* the replacement missed its deadline, too: two are stuck, nobody is sent after them */
         bool missed;     /* a deadline was missed and nothing was heard since */
         bool crowded;    /* none can be started any more: those of a supervisor before this one are still stuck */
+        bool hung;       /* one did not answer in time, and no successor has had a good start since */
         bool heard;      /* something was; cleared by who asks */
         uint64_t missed_since_usec, pause_usec, due_usec, up_usec;
         /* What one was doing when it was given up: its replacement writes into the same page. */
@@ -45,12 +46,13 @@ void post_expect(Post *post, uint64_t at_usec);
 /* -ENOTCONN: the post is not manned; -EAGAIN: its worker does not read. */
 int post_send(Post *post, const Message *message);
 
-/* It is manned and answers, and yet one that was given up is still stuck, with all that it holds. */
-bool post_is_held_up(const Post *post);
+/* It may answer, and yet one that was given up is still stuck, with all that it holds; or one was until just now, and
+ * whether its successor gets any further is not known yet. */
+bool post_is_held_up(const Post *post, uint64_t now_usec);
 
 /* It was heard of, or has still time to answer, or its miss was acted on. */
 bool post_is_accounted_for(const Post *post, uint64_t now_usec);
 
-/* "the trimmer is stuck in fallocate on the log of 4f1c2a9be6d0 since 14 s", "the watcher is not running since 3 s", "an
- * earlier trimmer is still stuck in ..."; writes "" when all is well. */
+/* "the trimmer is stuck in fallocate on the log of 4f1c2a9be6d0 since 14 s", "the watcher is not running since 3 s"; writes
+ * "" when all is well. */
 void post_describe(const Post *post, uint64_t now_usec, char *buf, size_t buf_bytes);
