@@ -204,8 +204,11 @@ static void look_for_missing(Discovery *d, const bool seen[static PARTITIONS_MAX
 static const PartitionRecord *find_record(Discovery *d, const PartitionTarget *target) {
         for (size_t i = 0; d->has_records && i < PARTITIONS_MAX; i++)
                 if (state_get(d->world.state, RECORD_PARTITION + i, &d->record) &&
-                    d->record.target.device == target->device && streq(d->record.target.mount, target->mount))
+                    d->record.target.device == target->device && streq(d->record.target.mount, target->mount)) {
+                        /* What was wrong then is told again if it still is: somebody may have restarted it for that. */
+                        d->record.blind_said = d->record.stuck_said = d->record.cannot_write = false;
                         return &d->record;
+                }
         return NULL;
 }
 
