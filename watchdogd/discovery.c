@@ -29,7 +29,7 @@ typedef struct Guarded {
 } Guarded;
 
 typedef struct HungFinder {
-        Worker *worker; /* NULL: none */
+        ErrandStuck stuck;
         char path[CONFIG_PATH_MAX];
         char note[CONFIG_PATH_MAX + 80];
 } HungFinder;
@@ -173,7 +173,7 @@ static const PartitionTarget *find_heir(const Discovery *d, const PartitionTarge
 
 static bool hangs(const Discovery *d, const PartitionTarget *target) {
         for (size_t i = 0; i < FINDERS_HUNG_MAX; i++)
-                if (d->hung[i].worker && (is_among(target, d->hung[i].path) || streq(target->mount, d->hung[i].path)))
+                if (d->hung[i].stuck.worker && (is_among(target, d->hung[i].path) || streq(target->mount, d->hung[i].path)))
                         return true;
         return false;
 }
@@ -267,12 +267,15 @@ static void finder_on_progress(const Message *message, void *userdata) {
                 strnlen(message->looking.path, sizeof(message->looking.path)));
 }
 
+/* What hung has let go of it: what is there can be looked for again. */
+static void finder_is_free_again(void *userdata) { discovery_find_soon(userdata); }
+
 /* The next one leaves out where this one hangs, until it is free again. */
 static void finder_has_hung(Discovery *d) {
         HungFinder *h = d->hangs_next;
         Event event = {.type = EVENT_NOTICE, .error = -ETIMEDOUT};
 
-        if (!h || !h->worker)
+        if (!h || !h->stuck.worker)
                 return;
         memcpy(h->path, d->looking, sizeof(h->path));
         (void) snprintf(h->note, sizeof(h->note),
@@ -311,15 +314,15 @@ static void find(Discovery *d) {
         *skip = (Message){.type = MESSAGE_SKIP};
         d->hangs_next = NULL;
         for (size_t i = 0; i < FINDERS_HUNG_MAX; i++)
-                if (d->hung[i].worker && d->hung[i].path[0])
+                if (d->hung[i].stuck.worker && d->hung[i].path[0])
                         memcpy(skip->skip.paths[skip->n++], d->hung[i].path, sizeof(d->hung[i].path));
-                else if (!d->hung[i].worker && !d->hangs_next)
+                else if (!d->hung[i].stuck.worker && !d->hangs_next)
                         d->hangs_next = d->hung + i;
         d->looking[0] = 0;
         if (errand_start(d->world.partitions->children, d->world.partitions->event,
                     &(ErrandOrder){.role = ROLE_FINDER, .say = {d->say, skip}, .timeout_usec = FINDER_TIMEOUT_USEC,
                                    .on_done = finder_on_done, .userdata = d, .on_progress = finder_on_progress,
-                                   .stuck = d->hangs_next ? &d->hangs_next->worker : NULL},
+                                   .stuck = d->hangs_next ? &d->hangs_next->stuck : NULL},
                     &d->finder) < 0)
                 find_at(d, clock_monotonic_usec() + FIND_SOON_USEC);
 }
@@ -382,7 +385,7 @@ size_t discovery_notes(const Discovery *d, const char **ret_notes, size_t n_max)
         size_t n = 0;
 
         for (size_t i = 0; i < FINDERS_HUNG_MAX && n < n_max; i++)
-                if (d->hung[i].worker && d->hung[i].note[0])
+                if (d->hung[i].stuck.worker && d->hung[i].note[0])
                         ret_notes[n++] = d->hung[i].note;
         for (uint32_t i = 0; i < d->found.n_notes && n < n_max; i++)
                 ret_notes[n++] = d->found.notes[i];
@@ -397,6 +400,8 @@ int discovery_new(const DiscoveryWorld *world, Discovery **ret_discovery) {
                 return -ENOMEM;
         d->world = *world;
         d->pause_usec = FIND_SOON_USEC / 2;
+        for (size_t i = 0; i < FINDERS_HUNG_MAX; i++)
+                d->hung[i].stuck = (ErrandStuck){.on_gone = finder_is_free_again, .userdata = d};
         r = sd_event_add_time(world->partitions->event, &d->timer, CLOCK_MONOTONIC, 0, USEC_PER_SEC / 4, on_timer, d);
         if (r >= 0)
                 r = sd_event_source_set_enabled(d->timer, SD_EVENT_OFF);
@@ -412,7 +417,7 @@ Discovery *discovery_free(Discovery *d) {
         errand_free(d->finder);
         errand_free(d->version);
         for (size_t i = 0; i < FINDERS_HUNG_MAX; i++)
-                worker_free(d->hung[i].worker);
+                worker_free(d->hung[i].stuck.worker);
         for (size_t i = 0; i < PARTITIONS_MAX; i++)
                 partition_free(d->guarded[i].partition);
         sd_event_source_disable_unref(d->timer);

@@ -11,7 +11,7 @@ struct Errand {
         ErrandDone on_done;
         void (*on_progress)(const Message *message, void *userdata);
         void *userdata;
-        Worker **stuck;
+        ErrandStuck *stuck;
 };
 
 Errand *errand_free(Errand *e) {
@@ -63,7 +63,12 @@ static void stuck_on_up(Worker *w, void *userdata) { (void) userdata, worker_kil
 
 static void stuck_on_message(Worker *w, const Message *message, void *userdata) { (void) w, (void) message, (void) userdata; }
 
-static void stuck_on_gone(Worker *w, void *userdata) { *(Worker **) userdata = worker_free(w); }
+static void stuck_on_gone(Worker *w, void *userdata) {
+        ErrandStuck *stuck = userdata;
+
+        stuck->worker = worker_free(w);
+        stuck->on_gone(stuck->userdata);
+}
 
 static int errand_on_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
         static const WorkerOps ops = {stuck_on_up, stuck_on_message, stuck_on_gone};
@@ -72,7 +77,7 @@ static int errand_on_timeout(sd_event_source *s, uint64_t usec, void *userdata) 
         if (e->stuck) {
                 worker_kill(e->worker);
                 worker_rebind(e->worker, &ops, e->stuck);
-                *e->stuck = TAKE_PTR(e->worker);
+                e->stuck->worker = TAKE_PTR(e->worker);
         }
         (void) s, (void) usec;
         errand_done(userdata, NULL, -ETIMEDOUT);

@@ -11,6 +11,13 @@ typedef struct Errand Errand;
 /* Called exactly once. answer: valid during the call; NULL: error says why (-ETIMEDOUT, -ECHILD, ...). */
 typedef void (*ErrandDone)(const Message *answer, int error, void *userdata);
 
+/* One that did not answer in time: killed, and not gone yet. */
+typedef struct ErrandStuck {
+        Worker *worker; /* NULL: none */
+        void (*on_gone)(void *userdata);
+        void *userdata;
+} ErrandStuck;
+
 typedef struct ErrandOrder {
         Role role;
         const Message *say[2]; /* what it is told first; copied; NULL: nothing */
@@ -19,9 +26,7 @@ typedef struct ErrandOrder {
         void *userdata;
         /* What it says on the way; MESSAGE_LOOKING alone. NULL: does not matter. */
         void (*on_progress)(const Message *message, void *userdata);
-        /* Where one that did not answer in time stands, killed, until it is gone; then NULL stands there again. NULL:
-         * it is forgotten. */
-        Worker **stuck;
+        ErrandStuck *stuck; /* where it stands in that case; NULL: it is forgotten */
 } ErrandOrder;
 
 /* On success *ret_errand is cleared to NULL by the errand itself once it is done: keep it where it can be reached. */

@@ -556,13 +556,16 @@ class Rig:
         """journald and the daemon, until it guards every partition."""
         if not self.journald:
             self.start_journald()
-        roots = ''.join(f'DataRoot={p.root}\n' for p in self.partitions.values())
-        (self.scratch / 'diskbrake.conf').write_text(
-            CONFIG.format(roots=roots, watcher=watcher, trimmer=trimmer) + extra)
+        self.write_config(watcher, trimmer, extra)
         self.start_daemon()
         for p in self.partitions.values():
             p.wait_state('guarding')
         self.learn()
+
+    def write_config(self, watcher='1s', trimmer='1500ms', extra=''):
+        roots = ''.join(f'DataRoot={p.root}\n' for p in self.partitions.values())
+        (self.scratch / 'diskbrake.conf').write_text(
+            CONFIG.format(roots=roots, watcher=watcher, trimmer=trimmer) + extra)
 
     def start_journald(self):
         self.journald = Inside(self, [JOURNALD], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,

@@ -171,3 +171,29 @@ def test_an_unrelated_mount_that_hangs_is_not_noticed(row, rig, well):
     assert not said, said
     assert other.tell('count') == 0
     assert len(rig.status()['partitions']) == 1
+
+
+def test_a_start_beside_a_filesystem_that_hangs(row, rig, well):
+    """What is found is guarded, whatever else cannot be looked at; and that is looked for again once it answers."""
+    row(injected='FUSE server that never answers getattr, before the guard starts',
+        holds=['the other partition is found and guarded', 'said in the journal and in status, with the path', BOUNDED,
+               'found and guarded once it answers'])
+    sick = rig.partition('sick', 'fuse')
+    sick.hang('getattr')
+    rig.start_journald()
+    rig.write_config()
+    rig.start_daemon()
+    # The finder is given 5 s, then another one leaves that path out.
+    wait_for(lambda: (well.status() or {}).get('state') == 'guarding', 12, 0.1, rig.describe)
+    said = rig.wait_event('notice', text='/mnt/sick.* hangs')
+    assert int(said['PRIORITY']) <= 4
+    assert any('/mnt/sick' in note and 'hangs' in note for note in rig.status()['notes']), rig.status()['notes']
+    assert sick.status() is None
+    well.start_writer()
+    assert len(rig.pids('finder')) <= 1
+    with row.recovery():
+        sick.release()
+        wait_for(lambda: (sick.status() or {}).get('state') == 'guarding', 75, 0.2, rig.describe)
+    rig.learn()
+    sick.assert_guarded()
+    well.assert_guarded()
