@@ -55,11 +55,14 @@ shift 3
 while read -r cgroup; do
     echo $$ >"$cgroup/cgroup.procs"
 done <"$scratch/cgroups"
-if ! mount -t overlay box -o "lowerdir=$tree,upperdir=$scratch/upper,workdir=$scratch/work" "$scratch/root"; then
+if [ -e "$scratch/rw.img" ]; then
+    mount -o loop "$scratch/rw.img" "$scratch/rw"
+fi
+if ! mount -t overlay box -o "lowerdir=$tree,upperdir=$scratch/rw/upper,workdir=$scratch/rw/work" "$scratch/root"; then
     echo "no overlay here, copying the tree" >&2
     if ! [ -e "$scratch/root/etc" ]; then
         cp -a --reflink=auto "$tree/." "$scratch/root"
-        cp -a "$scratch/upper/." "$scratch/root"
+        cp -a "$scratch/rw/upper/." "$scratch/root"
     fi
 fi
 mount -o "loop$options" "$scratch/disk.img" "$scratch/disk"
@@ -142,7 +145,8 @@ class Box:
     """One booted host. Start it from a thread that outlives it: the kernel ends the box with that thread."""
 
     def __init__(self, suite='bookworm', fs='ext4', size='1G', mkfs_args=(), mount_options='', daemon_json=None,
-                 docker=True, boot_timeout=120):
+                 docker=True, boot_timeout=120, root_size=None):
+        """root_size: what is written to / goes to a disk of this size, which a test can fill; else to the machine's."""
         self.suite = suite
         self.fs = fs
         self.size = size
@@ -152,6 +156,7 @@ class Box:
         self.daemon_json = {'bridge': 'none', 'iptables': False, 'ip6tables': False, **(daemon_json or {})}
         self.with_docker = docker
         self.boot_timeout = boot_timeout
+        self.root_size = root_size
         self.timings = {}               # seconds of each step of the start, for the curious
         self.machine = f'box-{os.getpid()}-{next(_numbers)}'     # the box's host name, too
         self.scratch = None
@@ -193,7 +198,7 @@ class Box:
         _open_boxes.append(self)
         scratch_lock = self._files.enter_context(open(self.scratch / 'lock', 'wb'))
         fcntl.flock(scratch_lock, fcntl.LOCK_EX)
-        for name in ('upper', 'work', 'root', 'disk'):
+        for name in ('rw', 'rw/upper', 'rw/work', 'root', 'disk'):
             (self.scratch / name).mkdir(mode=0o755)
         self.scratch.chmod(0o755)
 
@@ -202,13 +207,18 @@ class Box:
             subprocess.run(['truncate', '-s', self.size, image], check=True)
             subprocess.run([*MKFS[self.fs], *self.mkfs_args, image], check=True, stdout=subprocess.DEVNULL)
 
-        etc = self.scratch / 'upper/etc'
+        etc = self.scratch / 'rw/upper/etc'
         (etc / 'docker').mkdir(parents=True)
         (etc / 'docker/daemon.json').write_text(json.dumps(self.daemon_json))
         if not self.with_docker:
             (etc / 'systemd/system').mkdir(parents=True)
             for unit in ('docker.service', 'docker.socket', 'containerd.service'):
                 (etc / 'systemd/system' / unit).symlink_to('/dev/null')
+        if self.root_size:
+            image = self.scratch / 'rw.img'
+            subprocess.run(['truncate', '-s', self.root_size, image], check=True)
+            subprocess.run([*MKFS['ext4'], '-m', '0', '-d', self.scratch / 'rw', image], check=True,
+                           stdout=subprocess.DEVNULL)
 
     def boot(self):
         """Boots the box, with the disk and the files that it had when it was last stopped."""
@@ -457,6 +467,18 @@ class Box:
         """Starts a container that writes one numbered line a second."""
         script = 'trap "exit 0" TERM; i=0; while i=$((i+1)); echo "line $i" || exit 3; do sleep 1 & wait $!; done'
         return self.start_container(name, script, **kwargs)
+
+    def big_log(self, name, size=100_000_000, line_bytes=7000, **kwargs):
+        """Starts a container whose log becomes that large, and then grows by a line a second; waits until it is large."""
+        self.start_container(name, f'''trap "exit 0" TERM
+            i=0; pad=$(printf '%{line_bytes}s' ''); n=$(({size} / {line_bytes}))
+            while [ $i -lt $n ]; do i=$((i+1)); echo "line $i $pad"; done
+            while true; do echo "line $((i+=1))"; sleep 1 & wait $!; done''', **kwargs)
+        deadline = time.monotonic() + 60
+        while self.logfile(name).stat().st_size < size:
+            if time.monotonic() > deadline:
+                raise BoxError(f'{name} has written {self.logfile(name).stat().st_size} bytes only')
+            time.sleep(0.2)
 
     def container_id(self, name):
         # Known without asking, where possible: Docker may be what hangs in a test.

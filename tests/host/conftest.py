@@ -11,6 +11,9 @@ import pytest
 from box import Box, missing_prerequisite
 
 SOURCE = Path(__file__).resolve().parents[2]
+sys.path.append(str(SOURCE / 'tests/faults'))
+
+from matrix import pytest_runtest_makereport, row  # noqa: E402, F401: the rows of the fault matrix
 
 # Rows of the fault matrix that need a whole host: the fixture is the same.
 sys.path.append(str(SOURCE / 'tests/faults'))

@@ -16,21 +16,10 @@ def fill_to(box, percent):
     box.run('fallocate', '-l', str(bytes_), '/var/lib/docker/ballast-of-the-test')
 
 
-def big_log(box, name, line_bytes=7000, size=100_000_000):
-    """A container whose log has become large, and which is quiet now."""
-    box.start_container(name, f'''i=0; pad=$(printf '%{line_bytes}s' ''); n=$(({size} / {line_bytes}))
-        while [ $i -lt $n ]; do i=$((i+1)); echo "line $i $pad"; done
-        while true; do echo "line $((i+=1))"; sleep 1; done''')
-    deadline = time.monotonic() + 60
-    while box.logfile(name).stat().st_size < size:
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-
-
 @pytest.mark.parametrize('suite', ['bookworm', 'trixie'])
 def test_a_host_that_is_stable_at_91_percent_keeps_its_logs(suite, make_box, destdir):
     with make_box(suite) as box:
-        big_log(box, 'old')
+        box.big_log('old')
         fill_to(box, 91)
         time.sleep(2)
         guard = Guard(box, destdir)
@@ -42,7 +31,7 @@ def test_a_host_that_is_stable_at_91_percent_keeps_its_logs(suite, make_box, des
 
 def test_an_image_pull_touches_no_log(make_box, destdir):
     with make_box('trixie', size='8G') as box:
-        big_log(box, 'old')
+        box.big_log('old')
         guard = Guard(box, destdir)
         guard.wait_for(lambda p: p['state'] == 'guarding')
         before = box.logfile('old').stat().st_blocks
