@@ -77,8 +77,8 @@ def assert_up_and_guarding(guard):
     assert is_guarding(box) and check.returncode < 3, check
     assert 'blind' not in check.stdout and 'cannot act' not in check.stdout, check
     n = len(status(box)['partitions'])
-    until(lambda: [len(guard_pids(box)[role]) for role in ('watchdogd', 'supervisor', 'watcher', 'trimmer')] == [1, 1, n, n],
-          5, why=lambda: guard_pids(box))
+    roles = 'watchdogd', 'supervisor', 'watcher', 'trimmer'
+    until(lambda: [len(guard_pids(box)[role]) for role in roles] == [1, 1, n, n], 5, why=lambda: guard_pids(box))
 
 
 def test_ten_restarts_in_a_loop_amid_reloads_and_trims(host):

@@ -2,8 +2,6 @@
 """Rows of the fault matrix: Docker is restarted and killed while its containers' logs are being cut, and the partition is
 unmounted and mounted again."""
 
-import time
-
 import pytest
 
 from guard import Guard, acts
@@ -110,7 +108,8 @@ def test_the_partition_is_unmounted_and_mounted_again(host, row):
 @pytest.mark.parametrize('host', ['bookworm'], indirect=True)
 def test_the_partition_is_unmounted_lazily_during_a_flood(host, row):
     box = host.box
-    row(injected='umount -l of the partition during a flood and its trims', holds=['told', 'service up', 'the loop never waits'])
+    row(injected='umount -l of the partition during a flood and its trims',
+        holds=['told', 'service up', 'the loop never waits'])
     pids = guard_pids(box)
     box.run('fallocate', '-l', '600M', '/var/lib/docker/images-of-the-test')
     box.flood('app', line_bytes=1000, rate_bps=60_000_000)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from guard import Guard, acts
+from guard import Guard
 from hurt import ask, is_guarding, partition_of, seconds_until, status, until, versions
 from jsonlog import parse_json_log
 
