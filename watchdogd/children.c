@@ -75,20 +75,22 @@ void worker_kill(Worker *w) {
                 (void) launch_send(w->children->fd, &(LaunchMessage){.verb = LAUNCH_KILL, .pid = w->pid}, NULL, 0);
 }
 
-/* Whether the worker still stands in the table: a callback may have freed it. */
-static bool children_has(const Children *c, const Worker *w) {
+/* Whether the worker still stands in the table: a callback may have freed it, and have made another one that got its
+ * address. */
+static bool children_has(const Children *c, const Worker *w, uint64_t serial) {
         for (size_t i = 0; i < WORKERS_MAX; i++)
                 if (c->workers[i] == w)
-                        return true;
+                        return w->serial == serial;
         return false;
 }
 
 static int worker_on_io(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Worker *w = userdata;
         Children *c = w->children;
+        uint64_t serial = w->serial;
 
         (void) s, (void) fd, (void) revents;
-        for (unsigned i = 0; i < MESSAGES_PER_TURN && children_has(c, w) && w->fd >= 0; i++) {
+        for (unsigned i = 0; i < MESSAGES_PER_TURN && children_has(c, w, serial) && w->fd >= 0; i++) {
                 int r = message_receive(w->fd, &c->message, true);
 
                 if (r == -EAGAIN)
@@ -162,9 +164,10 @@ static void children_on_launch_message(Children *c, const LaunchMessage *m, int 
                 return;
         }
         /* What it said before it ended is still in the channel. */
+        uint64_t serial = w->serial;
         if (w->fd >= 0)
                 (void) worker_on_io(NULL, w->fd, 0, w);
-        if (!children_has(c, w))
+        if (!children_has(c, w, serial))
                 return;
         worker_hang_up(w);
         w->pid = 0;

@@ -38,6 +38,15 @@ void methods_on_event(const Event *event, uint64_t wall_usec, void *userdata) {
         }
 }
 
+/* Half of the places: who follows must not keep others from following. */
+static bool may_follow(const Methods *m, const VarlinkCall *call) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < FOLLOWERS_MAX; i++)
+                n += m->followers[i] && varlink_call_peer(m->followers[i])->uid == varlink_call_peer(call)->uid;
+        return n < FOLLOWERS_MAX / 2;
+}
+
 void method_events(Methods *m, VarlinkCall *call) {
         StatusEvent last[TELLER_LAST_MAX];
         size_t n = teller_get_last(supervisor_teller(m->supervisor), last, ELEMENTS(last)), free_one = 0;
@@ -52,7 +61,7 @@ void method_events(Methods *m, VarlinkCall *call) {
         }
         while (free_one < FOLLOWERS_MAX && m->followers[free_one])
                 free_one++;
-        if (free_one == FOLLOWERS_MAX) {
+        if (free_one == FOLLOWERS_MAX || !may_follow(m, call)) {
                 varlink_call_error(call, "io.diskbrake.TooManyRequests", NULL);
                 return;
         }

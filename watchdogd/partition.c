@@ -18,7 +18,7 @@ void partition_expect_outcome(Partition *p) {
 
         for (size_t i = 0; i < ACTS_MAX; i++)
                 any = any || p->given[i].act.id;
-        post_expect(&p->trimmer, any ? clock_monotonic_usec() + p->world.config->trimmer_deadline_usec : USEC_INFINITY);
+        post_expect(&p->trimmer, any ? clock_monotonic_usec() : USEC_INFINITY, p->world.config->trimmer_deadline_usec);
 }
 
 static Given *partition_find_act(Partition *p, uint64_t id) {
@@ -87,7 +87,7 @@ static void partition_order_look(Partition *p, uint64_t at_usec, uint64_t now_us
         p->look_serial++;
         p->look_pending = true;
         p->look_at_usec = MAX(at_usec, now_usec);
-        post_expect(&p->watcher, p->look_at_usec + p->world.config->watcher_deadline_usec);
+        post_expect(&p->watcher, p->look_at_usec, p->world.config->watcher_deadline_usec);
 }
 
 /* Asks it whether it is there, and has it keep its folders open for as long as acting may be near: opening them might
@@ -105,7 +105,7 @@ static void partition_ask_trimmer(Partition *p, uint64_t now_usec) {
         p->holding = message.alive.hold;
         p->alive_asked_usec = now_usec;
         if (status.n_acts_under_way == 0)
-                post_expect(&p->trimmer, now_usec + p->world.config->trimmer_deadline_usec);
+                post_expect(&p->trimmer, now_usec, p->world.config->trimmer_deadline_usec);
 }
 
 /* An act by hand is told with who asked for it, which the engine does not know. */

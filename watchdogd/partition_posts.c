@@ -99,7 +99,7 @@ static void watcher_on_up(void *userdata) {
         /* Under way, so that a decision meanwhile does not put it off to the pace of a quiet partition. */
         p->look_pending = true;
         p->look_at_usec = clock_monotonic_usec();
-        post_expect(&p->watcher, p->look_at_usec + START_DEADLINE_USEC);
+        post_expect(&p->watcher, p->look_at_usec, START_DEADLINE_USEC);
 }
 
 static void watcher_on_message(const Message *m, void *userdata) {
@@ -108,9 +108,8 @@ static void watcher_on_message(const Message *m, void *userdata) {
 
         /* Whatever it says, it is there; what is due next is set when its look has ended. */
         if (m->type != MESSAGE_LOOKED)
-                post_expect(&p->watcher, p->started ? MAX(p->look_at_usec, clock_monotonic_usec()) +
-                                                              p->world.config->watcher_deadline_usec
-                                                    : clock_monotonic_usec() + START_DEADLINE_USEC);
+                post_expect(&p->watcher, MAX(p->started ? p->look_at_usec : 0, clock_monotonic_usec()),
+                            p->started ? p->world.config->watcher_deadline_usec : START_DEADLINE_USEC);
         switch (m->type) {
         case MESSAGE_OBSERVATION:
                 (void) engine_observe(p->engine, &m->observation);
@@ -166,7 +165,7 @@ static void trimmer_on_up(void *userdata) {
 
         (void) post_send(&p->trimmer, &message);
         p->alive_asked_usec = clock_monotonic_usec();
-        post_expect(&p->trimmer, p->alive_asked_usec + p->world.config->trimmer_deadline_usec);
+        post_expect(&p->trimmer, p->alive_asked_usec, p->world.config->trimmer_deadline_usec);
 }
 
 static void trimmer_take_back(Partition *p);

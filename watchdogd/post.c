@@ -35,9 +35,11 @@ static void post_retry_later(Post *p) {
 static void post_miss(Post *p, int error) {
         if (!p->missed) {
                 p->missed = true;
-                p->missed_since_usec = clock_monotonic_usec();
+                /* One that hangs has since it was asked. */
+                p->missed_since_usec = error == -ETIMEDOUT ? MIN(p->asked_usec, clock_monotonic_usec()) :
+                        clock_monotonic_usec();
         }
-        post_expect(p, USEC_INFINITY);
+        post_expect(p, USEC_INFINITY, 0);
         p->ops->on_missed(error, p->userdata);
 }
 
@@ -167,9 +169,10 @@ void post_done(Post *p) {
         p->stuck = worker_free(p->stuck);
 }
 
-void post_expect(Post *p, uint64_t at_usec) {
-        p->due_usec = at_usec;
-        timer_set(p->deadline, at_usec);
+void post_expect(Post *p, uint64_t from_usec, uint64_t within_usec) {
+        p->asked_usec = from_usec;
+        p->due_usec = from_usec == USEC_INFINITY ? USEC_INFINITY : from_usec + within_usec;
+        timer_set(p->deadline, p->due_usec);
 }
 
 bool post_is_accounted_for(const Post *p, uint64_t now_usec) {

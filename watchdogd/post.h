@@ -29,7 +29,8 @@ typedef struct Post {
         bool crowded;    /* none can be started any more: those of a supervisor before this one are still stuck */
         bool hung;       /* one did not answer in time, and no successor has had a good start since */
         bool heard;      /* something was; cleared by who asks */
-        uint64_t missed_since_usec, pause_usec, due_usec, up_usec;
+        uint64_t missed_since_usec, pause_usec, up_usec;
+        uint64_t asked_usec, due_usec; /* since when, and until when, an answer is waited for; due USEC_INFINITY: none is */
         /* What one was doing when it was given up: its replacement writes into the same page. */
         char last_call[24], last_subject[72];
         uint64_t last_since_usec; /* 0: not known */
@@ -41,8 +42,8 @@ int post_init(Post *post, Children *children, sd_event *event, Role role, uint64
               void *userdata);
 void post_done(Post *post);
 
-/* An answer is due by then (monotonic); any message counts. USEC_INFINITY: none is due. */
-void post_expect(Post *post, uint64_t at_usec);
+/* An answer is due within that time from then on (monotonic); any message counts. from_usec USEC_INFINITY: none is. */
+void post_expect(Post *post, uint64_t from_usec, uint64_t within_usec);
 /* -ENOTCONN: the post is not manned; -EAGAIN: its worker does not read. */
 int post_send(Post *post, const Message *message);
 

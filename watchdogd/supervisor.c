@@ -52,6 +52,7 @@ struct Supervisor {
         bool config_is_old; /* guarding goes on with what was kept; the file has not been read yet */
         sd_event_source *ping_timer;
         uint64_t started_usec, longest_turn_usec, pinged_usec, status_usec;
+        uint32_t told_states;
         char status_line[256], journal_note[NOTE_MAX];
         int exit_status;
 };
@@ -88,12 +89,29 @@ static void timer_at(sd_event_source *source, uint64_t at_usec) {
 
 /* ---- telling the service manager ---------------------------------------------------------------------------- */
 
+/* State and level of each partition: when they change, so does what systemctl shows, at once. */
+static uint32_t supervisor_states(const Supervisor *s) {
+        uint32_t states = 0;
+
+        for (size_t i = 0; i < supervisor_n_partitions(s); i++) {
+                const Partition *p = supervisor_partition(s, i);
+                EngineStatus status;
+
+                engine_get_status(partition_engine(p), &status);
+                states = states * _GUARD_STATE_MAX * _LEVEL_MAX + (uint32_t) partition_state(p) * _LEVEL_MAX +
+                        (uint32_t) status.level;
+        }
+        return states;
+}
+
 static void supervisor_update_status(Supervisor *s, uint64_t now_usec, bool at_once) {
         char line[sizeof(s->status_line)];
         Text text = text_over(line, sizeof(line));
+        uint32_t states = supervisor_states(s);
 
-        if (!at_once && now_usec - s->status_usec < STATUS_EVERY_USEC)
+        if (!at_once && states == s->told_states && now_usec - s->status_usec < STATUS_EVERY_USEC)
                 return;
+        s->told_states = states;
         s->status_usec = now_usec;
         for (size_t i = 0; i < supervisor_n_partitions(s); i++) {
                 Partition *p = supervisor_partition(s, i);
@@ -217,7 +235,8 @@ static void supervisor_reloaded(Supervisor *s, const char *error) {
         s->reload_settles = false;
         (void) snprintf(event.detail, sizeof(event.detail), "%s", error ? error : s->options->config_path);
         teller_tell(s->teller, &event);
-        notify_send(&s->notify, "READY=1");
+        if (s->ready)
+                notify_send(&s->notify, "READY=1");
         if (on_reloaded)
                 on_reloaded(error, s->reload_userdata);
 }
@@ -309,12 +328,11 @@ int supervisor_reload(Supervisor *s, SupervisorReloaded on_done, void *userdata)
 
         if (s->reader || s->reload_settles)
                 return -EALREADY;
-        notify_send(&s->notify, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long) clock_monotonic_usec());
         r = supervisor_read_config(s);
-        if (r < 0) {
-                notify_send(&s->notify, "READY=1");
+        if (r < 0)
                 return r;
-        }
+        if (s->ready)
+                notify_send(&s->notify, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long) clock_monotonic_usec());
         s->on_reloaded = on_done;
         s->reload_userdata = userdata;
         return 0;

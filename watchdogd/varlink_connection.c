@@ -188,6 +188,7 @@ static void process_message(Connection *c) {
         call->connection = c;
         call->peer = c->peer;
         c->call = call;
+        c->idle_since_usec = now_usec(c);
         if (c->hung_up && !call->request.oneway)
                 connection_drop(c);
         else
@@ -276,6 +277,11 @@ static int on_again(sd_event_source *s, void *userdata) {
         return 0;
 }
 
+bool connection_is_idle(const Connection *c, uint64_t for_usec) {
+        return !c->call && c->input_used == 0 && c->output_used == c->output_sent &&
+                now_usec(c) >= c->idle_since_usec + for_usec;
+}
+
 int connection_new(VarlinkServer *server, int fd, const VarlinkPeer *peer) {
         Connection *c = calloc(1, sizeof(*c));
         if (!c) {
@@ -285,6 +291,7 @@ int connection_new(VarlinkServer *server, int fd, const VarlinkPeer *peer) {
         c->server = server;
         c->fd = fd;
         c->peer = *peer;
+        c->idle_since_usec = now_usec(c);
         c->next = server->connections;
         if (c->next)
                 c->next->previous = c;

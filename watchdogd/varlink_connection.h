@@ -41,6 +41,8 @@ struct Connection {
         size_t output_used, output_sent, output_capacity;
         uint64_t progress_usec; /* when the client last took some of it */
 
+        uint64_t idle_since_usec; /* since its last call was taken, or it came */
+
         bool input_ended; /* the client will send no more */
         bool hung_up;     /* nor read */
         bool dead;        /* closed; freed in the next turn */
@@ -62,6 +64,9 @@ Connection *connection_free(Connection *c);
 
 /* Closes it; what is left of it is freed in the next turn of the loop. */
 void connection_drop(Connection *c);
+
+/* Asks nothing, is told nothing, and has not been for that long. */
+bool connection_is_idle(const Connection *c, uint64_t for_usec);
 
 /* Puts the event sources right after anything changed. */
 void connection_update(Connection *c);

@@ -21,6 +21,7 @@ static const VarlinkServerConfig defaults = {
         .output_total_max_bytes = MIB(32),
         .stall_usec = 10 * USEC_PER_SEC,    /* a stopped pager; a client that works takes microseconds */
         .half_message_usec = 30 * USEC_PER_SEC,
+        .idle_usec = 2 * USEC_PER_SEC,    /* who has just connected is about to ask */
         .accept_pause_usec = 100 * USEC_PER_MSEC, /* the queue waits in the kernel meanwhile */
 };
 
@@ -85,6 +86,19 @@ static bool has_room(const VarlinkServer *server, uid_t uid) {
         return uid == 0 || of_others + config->root_slots < config->connections_max;
 }
 
+/* A program that leaves connections open, and be it root's, does not lock its user out: the one that has been of no use
+ * for the longest time makes room. */
+static bool make_room(VarlinkServer *server, uid_t uid) {
+        Connection *oldest = NULL;
+
+        for (Connection *c = server->connections; c; c = c->next)
+                if (c->peer.uid == uid && connection_is_idle(c, server->config.idle_usec) &&
+                    (!oldest || c->idle_since_usec <= oldest->idle_since_usec)) /* older ones stand further behind */
+                        oldest = c;
+        connection_free(oldest);
+        return oldest != NULL;
+}
+
 /* Says why, as far as the socket takes it, and closes. */
 static void refuse(int fd, const char *error) {
         _cleanup_json_writer_ JsonWriter w = {};
@@ -110,7 +124,7 @@ int varlink_server_add_connection(VarlinkServer *server, int fd) {
                 refuse(fd, VARLINK_SERVICE ".PermissionDenied");
                 return -EPERM;
         }
-        if (!has_room(server, cred.uid)) {
+        if (!has_room(server, cred.uid) && (!make_room(server, cred.uid) || !has_room(server, cred.uid))) {
                 refuse(fd, VARLINK_INTERFACE ".TooManyRequests");
                 return -EUSERS;
         }
@@ -199,6 +213,7 @@ int varlink_server_new(sd_event *event, const VarlinkServerConfig *config, Varli
         OR_DEFAULT(&server->config, output_total_max_bytes);
         OR_DEFAULT(&server->config, stall_usec);
         OR_DEFAULT(&server->config, half_message_usec);
+        OR_DEFAULT(&server->config, idle_usec);
         OR_DEFAULT(&server->config, accept_pause_usec);
         server->handler = handler;
         server->userdata = userdata;

@@ -30,6 +30,7 @@ typedef struct VarlinkServerConfig {
         size_t output_total_max_bytes; /* of all of them together */
         uint64_t stall_usec;           /* output that makes no progress for that long: dropped */
         uint64_t half_message_usec;    /* the rest of a message does not come for that long: dropped */
+        uint64_t idle_usec;            /* of no use for that long: closed where its user needs the place */
         uint64_t accept_pause_usec;    /* after running out of descriptors */
 } VarlinkServerConfig;
 

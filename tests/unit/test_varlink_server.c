@@ -495,6 +495,30 @@ static void one_user_gets_no_more_than_its_share(void **state) {
         fixture_stop(&f);
 }
 
+/* Connections that somebody left open make room, the oldest first; one that waits for an answer, or that has just come,
+ * does not. */
+static void what_is_left_open_locks_nobody_out(void **state) {
+        (void) state;
+        Fixture f;
+        VarlinkServerConfig config = usual;
+        config.per_uid_max = 2;
+        config.idle_usec = 400 * USEC_PER_MSEC;
+        fixture_start(&f, &config);
+        int a = dial(&f), b = dial(&f);
+        spin(&f, 500);
+        int c = dial(&f);
+        say(c, STATUS(1));
+        assert_string_equal(hear(&f, c), "{\"parameters\":{\"n\":1}}");
+        assert_string_equal(hear(&f, a), ""); /* closed */
+        int d = dial(&f);
+        say(d, STATUS(2));
+        assert_string_equal(hear(&f, d), "{\"parameters\":{\"n\":2}}"); /* b has gone */
+        int e = dial(&f);
+        assert_string_equal(hear(&f, e), TOO_MANY);
+        (void) close(a), (void) close(b), (void) close(c), (void) close(d), (void) close(e);
+        fixture_stop(&f);
+}
+
 static void running_out_of_descriptors_does_not_spin(void **state) {
         (void) state;
         Fixture f;
@@ -629,6 +653,7 @@ int main(void) {
                 cmocka_unit_test(a_stalled_reader_is_dropped_and_a_slow_one_gets_everything),
                 cmocka_unit_test(an_idle_server_does_not_wake),
                 cmocka_unit_test(one_user_gets_no_more_than_its_share),
+                cmocka_unit_test(what_is_left_open_locks_nobody_out),
                 cmocka_unit_test(running_out_of_descriptors_does_not_spin),
                 cmocka_unit_test(only_root_and_the_group_may),
                 cmocka_unit_test(slots_are_kept_for_root),
