@@ -10,20 +10,15 @@
 #include "errand.h"
 #include "launcher.h"
 #include "methods.h"
-#include "notify.h"
 #include "records.h"
 #include "say.h"
+#include "service.h"
 #include "supervisor.h"
 #include "text.h"
 #include "units.h"
 
 /* Reading two small files; a disk that needs longer is sick. */
 #define READER_TIMEOUT_USEC (5 * USEC_PER_SEC)
-/* With the unit's WatchdogSec=8s and a look every 5 s at the latest, a ping goes out with a look; the timer below is
- * for the times when there are none. */
-#define PING_EARLIEST_PERMYRIAD 2500
-#define PING_LATEST_PERMYRIAD 7500
-#define STATUS_EVERY_USEC (5 * USEC_PER_SEC)
 #define NOTE_MAX 200
 /* Longer than a healthy journal ever takes. */
 #define JOURNAL_NOTE_USEC (2 * USEC_PER_SEC)
@@ -38,7 +33,7 @@ struct Supervisor {
         Methods *methods;
         Discovery *discovery;
         State *state; /* NULL: nothing outlives this supervisor */
-        Notify notify;
+        Service service;
         Config config;
         PartitionWorld world;
         Plan plan;
@@ -48,12 +43,10 @@ struct Supervisor {
         void *reload_userdata;
         bool reload_settles; /* read and in force, but acts that were planned by the old one are under way */
 
-        bool ready, configured, recalled;
+        bool configured, recalled;
         bool config_is_old; /* guarding goes on with what was kept; the file has not been read yet */
-        sd_event_source *ping_timer;
-        uint64_t started_usec, longest_turn_usec, pinged_usec, status_usec;
-        uint32_t told_states;
-        char status_line[256], journal_note[NOTE_MAX];
+        uint64_t started_usec, longest_turn_usec;
+        char journal_note[NOTE_MAX];
         int exit_status;
 };
 
@@ -82,97 +75,17 @@ size_t supervisor_notes(Supervisor *s, const char **ret_notes, size_t n_max) {
         return n + discovery_notes(s->discovery, ret_notes + n, n_max - n);
 }
 
-static void timer_at(sd_event_source *source, uint64_t at_usec) {
-        (void) sd_event_source_set_time(source, at_usec);
-        (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-}
-
-/* ---- telling the service manager ---------------------------------------------------------------------------- */
-
-/* State and level of each partition: when they change, so does what systemctl shows, at once. */
-static uint32_t supervisor_states(const Supervisor *s) {
-        uint32_t states = 0;
-
-        for (size_t i = 0; i < supervisor_n_partitions(s); i++) {
-                const Partition *p = supervisor_partition(s, i);
-                EngineStatus status;
-
-                engine_get_status(partition_engine(p), &status);
-                states = states * _GUARD_STATE_MAX * _LEVEL_MAX + (uint32_t) partition_state(p) * _LEVEL_MAX +
-                        (uint32_t) status.level;
-        }
-        return states;
-}
-
-static void supervisor_update_status(Supervisor *s, uint64_t now_usec, bool at_once) {
-        char line[sizeof(s->status_line)];
-        Text text = text_over(line, sizeof(line));
-        uint32_t states = supervisor_states(s);
-
-        if (!at_once && states == s->told_states && now_usec - s->status_usec < STATUS_EVERY_USEC)
-                return;
-        s->told_states = states;
-        s->status_usec = now_usec;
-        for (size_t i = 0; i < supervisor_n_partitions(s); i++) {
-                Partition *p = supervisor_partition(s, i);
-                EngineStatus status;
-                uint64_t used_permyriad;
-
-                engine_get_status(partition_engine(p), &status);
-                used_permyriad = status.space.total_bytes
-                        ? 10000 - (uint64_t) ((double) status.space.avail_bytes * 10000 / (double) status.space.total_bytes)
-                        : 0;
-                (void) text_appendf(&text, "%s%s %s: %s, %u %% used", text.used ? "; " : "",
-                        guard_state_to_string(partition_state(p)), partition_target(p)->mount,
-                        level_to_string(status.level), (unsigned) (used_permyriad / 100));
-        }
-        if (text.used == 0)
-                (void) text_append(&text, "no Docker data-root found yet; looking again");
-        if (streq(line, s->status_line))
-                return;
-        memcpy(s->status_line, line, sizeof(line));
-        notify_send(&s->notify, "STATUS=%s", line);
-}
-
-static void supervisor_ping(Supervisor *s) {
-        uint64_t now_usec = clock_monotonic_usec(), watchdog_usec = s->notify.watchdog_usec;
-
-        if (watchdog_usec == 0 || now_usec - s->pinged_usec < watchdog_usec / 10000 * PING_EARLIEST_PERMYRIAD)
-                return;
-        for (size_t i = 0; i < supervisor_n_partitions(s); i++)
-                if (!partition_had_turn(supervisor_partition(s, i), now_usec))
-                        return;
-        for (size_t i = 0; i < supervisor_n_partitions(s); i++)
-                partition_take_turn(supervisor_partition(s, i));
-        notify_send(&s->notify, "WATCHDOG=1");
-        s->pinged_usec = now_usec;
-        timer_at(s->ping_timer, now_usec + watchdog_usec / 10000 * PING_LATEST_PERMYRIAD);
-}
-
-static int supervisor_on_ping(sd_event_source *source, uint64_t usec, void *userdata) {
-        Supervisor *s = userdata;
-
-        (void) source, (void) usec;
-        supervisor_ping(s);
-        /* Not all had their turn: ask again soon. A partition whose watcher hangs has missed its deadline by then. */
-        if (clock_monotonic_usec() - s->pinged_usec > USEC_PER_SEC)
-                timer_at(s->ping_timer, clock_monotonic_usec() + USEC_PER_SEC / 4);
-        return 0;
-}
+/* ---- partitions ---------------------------------------------------------------------------------------------- */
 
 static void supervisor_check_ready(Supervisor *s) {
         /* One that goes on with what it knew guards already, whether or not a finder has come back. */
-        if (s->ready || !s->configured || (!s->recalled && !discovery_has_found(s->discovery)))
+        if (s->service.ready || !s->configured || (!s->recalled && !discovery_has_found(s->discovery)))
                 return;
         for (size_t i = 0; i < supervisor_n_partitions(s); i++)
                 if (!partition_has_started(supervisor_partition(s, i)))
                         return;
-        s->ready = true;
-        supervisor_update_status(s, clock_monotonic_usec(), true);
-        notify_send(&s->notify, "READY=1");
+        service_set_ready(&s->service);
 }
-
-/* ---- partitions ---------------------------------------------------------------------------------------------- */
 
 static void supervisor_settle_reload(Supervisor *s);
 
@@ -188,8 +101,7 @@ static void partition_on_turn(Partition *p, void *userdata) {
         supervisor_put_pulse(s, false);
         supervisor_settle_reload(s);
         supervisor_check_ready(s);
-        supervisor_ping(s);
-        supervisor_update_status(s, clock_monotonic_usec(), false);
+        service_update(&s->service);
 }
 
 static void supervisor_on_found(void *userdata) {
@@ -198,7 +110,7 @@ static void supervisor_on_found(void *userdata) {
         supervisor_check_ready(s);
         if (supervisor_n_partitions(s) == 0) {
                 supervisor_put_pulse(s, false);
-                supervisor_ping(s);
+                service_update(&s->service);
         }
 }
 
@@ -235,8 +147,7 @@ static void supervisor_reloaded(Supervisor *s, const char *error) {
         s->reload_settles = false;
         (void) snprintf(event.detail, sizeof(event.detail), "%s", error ? error : s->options->config_path);
         teller_tell(s->teller, &event);
-        if (s->ready)
-                notify_send(&s->notify, "READY=1");
+        service_say_reloaded(&s->service);
         if (on_reloaded)
                 on_reloaded(error, s->reload_userdata);
 }
@@ -331,8 +242,7 @@ int supervisor_reload(Supervisor *s, SupervisorReloaded on_done, void *userdata)
         r = supervisor_read_config(s);
         if (r < 0)
                 return r;
-        if (s->ready)
-                notify_send(&s->notify, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long) clock_monotonic_usec());
+        service_say_reloading(&s->service);
         s->on_reloaded = on_done;
         s->reload_userdata = userdata;
         return 0;
@@ -355,7 +265,7 @@ static int supervisor_on_signal(sd_event_source *source, const struct signalfd_s
         }
         Event event = {.type = EVENT_STOPPING};
 
-        notify_send(&s->notify, "STOPPING=1");
+        service_say_stopping(&s->service);
         teller_tell(s->teller, &event);
         supervisor_put_pulse(s, true);
         return sd_event_exit(s->event, 0);
@@ -377,12 +287,6 @@ static int supervisor_add_signal(Supervisor *s, int signo) {
         return sd_event_add_signal(s->event, NULL, signo, supervisor_on_signal, s);
 }
 
-static int supervisor_add_timer(Supervisor *s, sd_event_source **source, sd_event_time_handler_t handler) {
-        int r = sd_event_add_time(s->event, source, CLOCK_MONOTONIC, 0, USEC_PER_SEC / 4, handler, s);
-
-        return r < 0 ? r : sd_event_source_set_enabled(*source, SD_EVENT_OFF);
-}
-
 static int supervisor_set_up(Supervisor *s, const RoleContext *context, int listen_fd) {
         int r = sd_event_new(&s->event);
 
@@ -399,7 +303,7 @@ static int supervisor_set_up(Supervisor *s, const RoleContext *context, int list
         if (r >= 0)
                 r = methods_new(s, s->event, s->identity, listen_fd, &s->methods);
         if (r >= 0)
-                r = supervisor_add_timer(s, &s->ping_timer, supervisor_on_ping);
+                r = service_init(&s->service, s->event, context->notify_fd);
         for (size_t i = 0; i < 3 && r >= 0; i++)
                 r = supervisor_add_signal(s, (const int[]){SIGTERM, SIGINT, SIGHUP}[i]);
         if (r < 0)
@@ -411,9 +315,8 @@ static int supervisor_set_up(Supervisor *s, const RoleContext *context, int list
         r = discovery_new(&(DiscoveryWorld){&s->world, s->state, supervisor_on_found, s}, &s->discovery);
         if (r < 0)
                 return r;
+        s->service.discovery = s->discovery;
         supervisor_recall(s);
-        if (s->notify.watchdog_usec > 0)
-                timer_at(s->ping_timer, clock_monotonic_usec() + s->notify.watchdog_usec / 2);
         return supervisor_read_config(s);
 }
 
@@ -421,12 +324,11 @@ static void supervisor_done(Supervisor *s) {
         errand_free(s->reader);
         methods_free(s->methods);
         discovery_free(s->discovery);
-        sd_event_source_disable_unref(s->ping_timer);
         teller_free(s->teller);
         journal_sender_free(s->journal);
         state_free(s->state);
         children_free(s->children);
-        notify_done(&s->notify);
+        service_done(&s->service);
         sd_event_unref(s->event);
 }
 
@@ -462,7 +364,6 @@ int supervisor_run(const RoleContext *context, const Identity *identity, int lis
         s->options = context->options;
         s->identity = identity;
         s->started_usec = clock_monotonic_usec();
-        notify_init_relayed(&s->notify, context->notify_fd);
         r = supervisor_set_up(s, context, listen_fd);
         if (r >= 0)
                 r = supervisor_loop(s);

@@ -7,17 +7,20 @@
 #include "render_events.h"
 #include "units.h"
 
+/* Open ones, as the answer has them. */
+static int print_alerts(const Arguments *a, const VarlinkReply *reply) {
+        if (a->json)
+                return cli_print_json(reply->parameters);
+        Style style = style_detect(stdout);
+        render_alerts(stdout, &style, render_array(reply->parameters, "alerts"));
+        return CLI_OK;
+}
+
 int command_alerts(const Arguments *a) {
         _cleanup_(varlink_reply_done) VarlinkReply reply = {};
 
         int r = cli_call(a, "Alerts", NULL, CLIENT_TIMEOUT_USEC, &reply);
-        if (r != CLI_OK)
-                return r;
-        if (a->json)
-                return cli_print_json(reply.parameters);
-        Style style = style_detect(stdout);
-        render_alerts(stdout, &style, render_array(reply.parameters, "alerts"));
-        return CLI_OK;
+        return r != CLI_OK ? r : print_alerts(a, &reply);
 }
 
 static int read_ack(const Arguments *a, int64_t *ret_id, uint64_t *ret_usec) {
@@ -59,13 +62,7 @@ int command_ack(const Arguments *a) {
         json_writer_end_object(&w);
         (void) json_writer_finish(&w, &parameters);
         r = cli_call(a, "Acknowledge", parameters, CLIENT_TIMEOUT_USEC, &reply);
-        if (r != CLI_OK)
-                return r;
-        if (a->json)
-                return cli_print_json(reply.parameters);
-        Style style = style_detect(stdout);
-        render_alerts(stdout, &style, render_array(reply.parameters, "alerts"));
-        return CLI_OK;
+        return r != CLI_OK ? r : print_alerts(a, &reply);
 }
 
 /* One event a line, also as JSON: so that a pipe can read it line by line. */

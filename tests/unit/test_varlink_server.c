@@ -502,10 +502,10 @@ static void what_is_left_open_locks_nobody_out(void **state) {
         Fixture f;
         VarlinkServerConfig config = usual;
         config.per_uid_max = 2;
-        config.idle_usec = 400 * USEC_PER_MSEC;
+        config.idle_usec = USEC_PER_SEC;
         fixture_start(&f, &config);
         int a = dial(&f), b = dial(&f);
-        spin(&f, 500);
+        spin(&f, 1100);
         int c = dial(&f);
         say(c, STATUS(1));
         assert_string_equal(hear(&f, c), "{\"parameters\":{\"n\":1}}");
