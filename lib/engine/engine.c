@@ -42,6 +42,11 @@ static void look_ahead(Engine *e) {
                                 &e->config, e->space.total_bytes, e->bytes_view.worst_ps, e->lead_usec);
 }
 
+void engine_rename(Engine *e, const char *mount) {
+        memset(e->mount, 0, sizeof(e->mount));
+        strncpy(e->mount, mount, sizeof(e->mount) - 1);
+}
+
 void engine_configure(Engine *e, const Config *config) {
         LogEntry *entry;
         uint32_t cursor = 0;

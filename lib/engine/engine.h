@@ -36,6 +36,9 @@ int engine_new(const Config *config, const char *mount, Engine **ret_engine);
 Engine *engine_free(Engine *e);
 DEFINE_CLEANUP(Engine, engine_free)
 
+/* It is mounted elsewhere now: sanitised, copied. */
+void engine_rename(Engine *e, const char *mount);
+
 /* The new configuration counts from the next decision. */
 void engine_configure(Engine *e, const Config *config);
 

@@ -77,7 +77,7 @@ struct Engine {
         bool read_only_said;
         uint64_t resized_said_usec; /* 0: never */
         uint64_t nothing_left_usec;    /* when it was last said; 0: not during this alert */
-        const char *nothing_left_why;
+        NothingLeft nothing_left_why;
         Event pending[EVENTS_PENDING_MAX]; /* made between two decisions, oldest first */
         uint32_t n_pending;
 

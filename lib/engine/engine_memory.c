@@ -12,6 +12,7 @@ static void remember_log(const LogEntry *entry, LogMemory *ret_memory) {
                 .growth = entry->growth,
                 .grown_usec = entry->grown_usec,
                 .last_act_usec = entry->last_act_usec,
+                .planned_usec = entry->planned_usec,
                 .heal_at_usec = entry->heal_at_usec,
                 .heal_backoff_usec = entry->heal_backoff_usec,
                 .n_ineffective = entry->n_ineffective,
@@ -49,6 +50,7 @@ void memory_recall_log(Engine *e, LogEntry *entry) {
                 entry->growth = m->growth;
                 entry->grown_usec = m->grown_usec;
                 entry->last_act_usec = m->last_act_usec;
+                entry->planned_usec = m->planned_usec;
                 entry->heal_at_usec = m->heal_at_usec;
                 entry->heal_backoff_usec = m->heal_backoff_usec;
                 entry->n_ineffective = m->n_ineffective;

@@ -15,13 +15,23 @@
  * learnt again within seconds. */
 #define ENGINE_MEMORY_LOGS_MAX 32
 
+/* Why nothing more may be freed: what was said last. */
+typedef enum NothingLeft {
+        NOTHING_LEFT_NOT_SAID,
+        NOTHING_LEFT_OTHERS,
+        NOTHING_LEFT_PROTECTED,
+        NOTHING_LEFT_UNCUTTABLE,
+        NOTHING_LEFT_KEPT,
+        NOTHING_LEFT_READ_ONLY,
+} NothingLeft;
+
 typedef struct LogMemory {
         char container[CONTAINER_ID_MAX]; /* empty: none */
         uint64_t inode;
         LogSample sample;
         uint64_t sampled_usec;
         Rate growth;
-        uint64_t grown_usec, last_act_usec;
+        uint64_t grown_usec, last_act_usec, planned_usec;
         uint64_t barred_until_usec[_METHOD_MAX];
         uint64_t heal_at_usec, heal_backoff_usec;
         uint32_t n_ineffective;
@@ -41,6 +51,9 @@ typedef struct LogMemory {
         F(uint64_t, alert_id)                                                                               \
         F(Acknowledgement, acknowledgement)                                                                 \
         F(uint64_t, nothing_left_usec)                                                                      \
+        F(NothingLeft, nothing_left_why)                                                                    \
+        F(uint64_t, ballast_planned_usec)                                                                   \
+        F(uint64_t, resized_said_usec)                                                                      \
         F(uint64_t, freed_total_bytes)                                                                      \
         F(uint32_t, n_acts_total)                                                                           \
         F(bool, acting)                                                                                     \

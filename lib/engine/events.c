@@ -94,6 +94,9 @@ void events_add_levels(Engine *e, Plan *plan, Level from, const Ranking *ranking
         Level level = e->rules.level;
 
         if (level > from) {
+                /* Nobody has taken on what it is now, nor does he when it is back. */
+                if (level > e->acknowledgement.level)
+                        e->acknowledgement = (Acknowledgement){};
                 /* Whoever follows the journal sees every step, however fast it went; a notice only where it
                  * is all. */
                 Level step = level == LEVEL_NOTICE ? level : MAX(from + 1, LEVEL_WARNING);
@@ -111,7 +114,8 @@ void events_add_levels(Engine *e, Plan *plan, Level from, const Ranking *ranking
                 event->from = from;
         if (level < LEVEL_WARNING) {
                 e->alert_id = 0;
+                e->acknowledgement = (Acknowledgement){};
                 e->nothing_left_usec = 0;
-                e->nothing_left_why = NULL;
+                e->nothing_left_why = NOTHING_LEFT_NOT_SAID;
         }
 }

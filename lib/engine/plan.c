@@ -261,23 +261,31 @@ static void rescue(Ladder *l) {
         truncate_one(l);
 }
 
-static const char *why_nothing(const Ladder *l) {
+static const char *const nothing_left_texts[] = {
+        [NOTHING_LEFT_OTHERS] = "what grows is not a container's log",
+        [NOTHING_LEFT_PROTECTED] = "the log that grows is protected",
+        [NOTHING_LEFT_UNCUTTABLE] = "the logs that grow cannot be cut",
+        [NOTHING_LEFT_KEPT] = "the logs that grow are down to what they must keep",
+        [NOTHING_LEFT_READ_ONLY] = "the partition is read-only",
+};
+
+static NothingLeft why_nothing(const Ladder *l) {
         const Ranking *r = l->ranking;
         double protected_bps = 0;
 
         if (!r->logs_explain)
-                return "what grows is not a container's log";
+                return NOTHING_LEFT_OTHERS;
         for (size_t i = 0; i < r->n_logs; i++)
                 if (r->logs[i].entry->policy.is_protected)
                         protected_bps += r->logs[i].bps;
         if (protected_bps >= r->logs_bps / 2)
-                return "the log that grows is protected";
+                return NOTHING_LEFT_PROTECTED;
         if (l->uncuttable)
-                return "the logs that grow cannot be cut";
-        return "the logs that grow are down to what they must keep";
+                return NOTHING_LEFT_UNCUTTABLE;
+        return NOTHING_LEFT_KEPT;
 }
 
-static void say_nothing_left(Ladder *l, const char *why) {
+static void say_nothing_left(Ladder *l, NothingLeft why) {
         Engine *e = l->e;
 
         if (e->nothing_left_why == why && l->now_usec < e->nothing_left_usec + NOTHING_LEFT_AGAIN_USEC)
@@ -288,7 +296,7 @@ static void say_nothing_left(Ladder *l, const char *why) {
         e->nothing_left_why = why;
         e->nothing_left_usec = l->now_usec;
         event->wanted_bytes = l->need_bytes;
-        strncpy(event->detail, why, sizeof(event->detail) - 1);
+        strncpy(event->detail, nothing_left_texts[why], sizeof(event->detail) - 1);
         if (l->ranking->logs_explain)
                 events_set_log(e, event, l->ranking->logs[0].entry, l->ranking, l->now_usec);
 }
@@ -341,7 +349,7 @@ void plan_acts(Engine *e, Plan *plan, const Ranking *ranking, uint64_t now_usec)
                 .worth_bytes = plan_worth_bytes(e->space.avail_bytes, ranking->n_offenders),
         };
         if (e->space.read_only) {
-                say_nothing_left(&l, "the partition is read-only");
+                say_nothing_left(&l, NOTHING_LEFT_READ_ONLY);
                 return;
         }
         bool emergency = e->rules.level == LEVEL_EMERGENCY &&

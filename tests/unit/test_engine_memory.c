@@ -201,6 +201,51 @@ static void an_acknowledgement_ends_by_itself(void **state) {
         assert_false(acknowledgement_holds(&(Acknowledgement){}, LEVEL_OK, 1));
 }
 
+/* What got worse and is back was not taken on; and what has ended is over. */
+static void an_acknowledgement_is_of_one_alert_as_it_was(void **state) {
+        const Asker asker = {1000, 4711, "diskbrake"};
+
+        (void) state;
+        while (status().level < LEVEL_WARNING)
+                flood_for(100 * USEC_PER_MSEC);
+        assert_int_equal(engine_acknowledge(e, status().alert_id, &asker, now, USEC_INFINITY), 0);
+        assert_true(is_acknowledged());
+        Level level = status().level;
+        while (status().level == level)
+                flood_for(100 * USEC_PER_MSEC);
+        assert_false(is_acknowledged());
+        space.avail_bytes = space.free_bytes = TOTAL;
+        for (int i = 0; i < 100 && status().alert_id != 0; i++) {
+                now += 5 * USEC_PER_SEC;
+                look();
+                assert_false(is_acknowledged());
+        }
+        assert_int_equal(status().alert_id, 0);
+}
+
+/* Nothing may be freed, which was said: not again because somebody else is there to say it. */
+static void that_nothing_is_left_is_not_said_again(void **state) {
+        const Event *event = NULL;
+
+        (void) state;
+        snprintf(config.rules[0].pattern, sizeof(config.rules[0].pattern), "web1");
+        config.rules[0].policy = POLICY_ALERT;
+        config.rules[0].keep_bytes = CONFIG_KEEP_UNSET;
+        config.n_rules = 1;
+        engine_configure(e, &config);
+        for (int i = 0; i < 2000 && !event; i++) {
+                flood_for(50 * USEC_PER_MSEC);
+                event = find(EVENT_NOTHING_LEFT);
+        }
+        assert_non_null(event);
+        assert_string_equal(event->detail, "the log that grows is protected");
+        die_and_come_back_after(100 * USEC_PER_MSEC);
+        for (int i = 0; i < 10; i++) {
+                assert_null(find(EVENT_NOTHING_LEFT));
+                flood_for(50 * USEC_PER_MSEC);
+        }
+}
+
 /* The act was done, but the one who would have said so is gone: the gain is not somebody's clean-up. */
 static void the_gain_of_an_act_that_nobody_heard_of_is_no_calm(void **state) {
         (void) state;
@@ -348,6 +393,8 @@ int main(void) {
                 TEST(what_was_learnt_is_known_at_once),
                 TEST(a_pause_and_an_acknowledgement_outlive_it),
                 TEST(an_acknowledgement_ends_by_itself),
+                TEST(an_acknowledgement_is_of_one_alert_as_it_was),
+                TEST(that_nothing_is_left_is_not_said_again),
                 TEST(the_gain_of_an_act_that_nobody_heard_of_is_no_calm),
                 TEST(a_new_watcher_costs_nothing_either),
                 TEST(a_gap_of_any_length_is_no_alarm),
