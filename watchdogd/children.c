@@ -23,7 +23,6 @@ struct Worker {
         void *userdata;
         int error;
         uint32_t n_others;
-        bool gone;
 };
 
 struct Children {
@@ -37,7 +36,6 @@ struct Children {
         Message message; /* too large for the stack of a callback within a callback */
 };
 
-Role worker_role(const Worker *worker) { return worker->role; }
 pid_t worker_pid(const Worker *worker) { return worker->pid; }
 bool worker_is_alone(const Worker *worker) { return worker->n_others == 0; }
 int worker_error(const Worker *worker) { return worker->error; }
@@ -171,7 +169,6 @@ static void children_on_launch_message(Children *c, const LaunchMessage *m, int 
                 return;
         worker_hang_up(w);
         w->pid = 0;
-        w->gone = true;
         w->ops->on_gone(w, w->userdata);
 }
 

@@ -40,7 +40,6 @@ void worker_kill(Worker *worker);
 /* Closes the channel, so that it ends by itself, and forgets it: no more callbacks. */
 Worker *worker_free(Worker *worker);
 
-Role worker_role(const Worker *worker);
 pid_t worker_pid(const Worker *worker); /* 0: not forked yet */
 bool worker_is_alone(const Worker *worker); /* no other is left at its post */
 int worker_error(const Worker *worker); /* why it could not be forked; -EAGAIN: earlier ones are still stuck; 0: it was */

@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "discovery.h"
 #include "errand.h"
+#include "mounts.h"
 #include "records.h"
 #include "text.h"
 
@@ -47,14 +48,18 @@ struct Discovery {
         bool begun, found_once;
         bool has_records; /* of before an orderly end, not looked at yet */
         sd_event_source *timer;
+        uint64_t find_at_usec; /* USEC_INFINITY: a finder is under way */
+        uint64_t soon_usec;    /* something has happened meanwhile: look again then; USEC_INFINITY: nothing has */
         uint64_t pause_usec;
         unsigned n_unanswered; /* questions for a version, one after the other */
         Message say[2];        /* what an errand is told: copied by it */
         PartitionRecord record; /* too large for the stack */
 };
 
+/* Then, or when it is due anyhow: the earlier of the two. */
 static void find_at(Discovery *d, uint64_t at_usec) {
-        (void) sd_event_source_set_time(d->timer, at_usec);
+        d->find_at_usec = MIN(d->find_at_usec, at_usec);
+        (void) sd_event_source_set_time(d->timer, d->find_at_usec);
         (void) sd_event_source_set_enabled(d->timer, SD_EVENT_ONESHOT);
 }
 
@@ -70,7 +75,8 @@ static void version_on_done(const Message *answer, int error, void *userdata) {
         (void) error;
         if (!known) {
                 d->version_of->ask_again[d->version_root] = true;
-                find_at(d, clock_monotonic_usec() + MIN(FIND_SOON_USEC << d->n_unanswered, FIND_USEC));
+                if (!d->finder)
+                        find_at(d, clock_monotonic_usec() + MIN(FIND_SOON_USEC << d->n_unanswered, FIND_USEC));
         }
         d->n_unanswered = known ? 0 : MIN(d->n_unanswered + 1, 5u);
         if (d->version_of->partition) {
@@ -103,11 +109,12 @@ static void ask_versions(Discovery *d) {
                         d->version_root = k;
                         d->say[0] = (Message){.type = MESSAGE_TARGET, .target = *target};
                         d->say[1] = (Message){.type = MESSAGE_DOCKERD_GONE, .gone = {.root = k}};
-                        (void) errand_start(d->world.partitions->children, d->world.partitions->event,
+                        if (errand_start(d->world.partitions->children, d->world.partitions->event,
                                 &(ErrandOrder){.role = ROLE_VERSION, .say = {d->say, d->say + 1},
                                                .timeout_usec = VERSION_TIMEOUT_USEC, .on_done = version_on_done,
                                                .userdata = d},
-                                &d->version);
+                                &d->version) < 0)
+                                g->ask_again[k] = true;
                 }
         }
 }
@@ -130,11 +137,21 @@ static Guarded *find_guarded(Discovery *d, uint64_t device) {
         return NULL;
 }
 
-static Guarded *free_place(Discovery *d) {
-        for (size_t i = 0; i < PARTITIONS_MAX; i++)
-                if (!d->guarded[i].partition)
+/* Where records have not been looked at yet, its own place for a partition that has one, and an empty one for others. */
+static Guarded *free_place(Discovery *d, const PartitionTarget *target) {
+        Guarded *place = NULL;
+
+        for (size_t i = 0; i < PARTITIONS_MAX; i++) {
+                bool taken = d->has_records && state_get(d->world.state, RECORD_PARTITION + i, &d->record);
+
+                if (d->guarded[i].partition)
+                        continue;
+                if (taken && d->record.target.device == target->device)
                         return d->guarded + i;
-        return NULL;
+                if (!taken && !place)
+                        place = d->guarded + i;
+        }
+        return place;
 }
 
 static void drop(Discovery *d, Guarded *g, const char *why) {
@@ -171,9 +188,10 @@ static const PartitionTarget *find_heir(const Discovery *d, const PartitionTarge
         return NULL;
 }
 
-static bool hangs(const Discovery *d, const PartitionTarget *target) {
+/* A finder has left something out: whoever it did not find may lie there. */
+static bool left_something_out(const Discovery *d) {
         for (size_t i = 0; i < FINDERS_HUNG_MAX; i++)
-                if (d->hung[i].stuck.worker && (is_among(target, d->hung[i].path) || streq(target->mount, d->hung[i].path)))
+                if (d->hung[i].stuck.worker)
                         return true;
         return false;
 }
@@ -184,7 +202,7 @@ static void look_for_missing(Discovery *d, const bool seen[static PARTITIONS_MAX
                 const PartitionTarget *target = g->partition ? partition_target(g->partition) : NULL, *heir;
                 char why[EVENT_MOUNT_MAX + 64];
 
-                if (!target || seen[i] || hangs(d, target))
+                if (!target || seen[i])
                         continue;
                 heir = find_heir(d, target);
                 if (heir) {
@@ -192,7 +210,7 @@ static void look_for_missing(Discovery *d, const bool seen[static PARTITIONS_MAX
                                 "another filesystem is mounted at %s now" : "it was unmounted; its place lies on %s now",
                                 heir->mount);
                         drop(d, g, why);
-                } else if (++g->missed_finds >= MISSED_FINDS_MAX &&
+                } else if (!left_something_out(d) && ++g->missed_finds >= MISSED_FINDS_MAX &&
                            /* One that was found by its dockerd alone goes on being guarded while that is down. */
                            (d->world.partitions->config->n_data_roots > 0 ||
                             partition_state(g->partition) == GUARD_BLIND))
@@ -214,6 +232,8 @@ static const PartitionRecord *find_record(Discovery *d, const PartitionTarget *t
 
 /* Of partitions that are no longer to be guarded. */
 static void forget_other_records(Discovery *d) {
+        if (left_something_out(d))
+                return;
         for (size_t i = 0; d->has_records && i < PARTITIONS_MAX; i++)
                 if (!d->guarded[i].partition)
                         state_put(d->world.state, RECORD_PARTITION + i, NULL);
@@ -230,7 +250,7 @@ static void take_found(Discovery *d) {
                 if (g) {
                         partition_retarget(g->partition, target);
                 } else {
-                        g = free_place(d);
+                        g = free_place(d, target);
                         if (!g || partition_new(d->world.partitions, (size_t) (g - d->guarded), target,
                                                 find_record(d, target), &g->partition) < 0)
                                 continue;
@@ -270,6 +290,23 @@ static void finder_on_progress(const Message *message, void *userdata) {
 /* What hung has let go of it: what is there can be looked for again. */
 static void finder_is_free_again(void *userdata) { discovery_find_soon(userdata); }
 
+/* After an orderly end: what was guarded at that path is guarded on. It will be blind there, and say so. */
+static void guard_what_hangs(Discovery *d, const char *path) {
+        for (size_t i = 0; d->has_records && path[0] && i < PARTITIONS_MAX; i++) {
+                Guarded *g;
+
+                if (!state_get(d->world.state, RECORD_PARTITION + i, &d->record) ||
+                    !(is_among(&d->record.target, path) || mounts_is_below(path, d->record.target.mount)) ||
+                    find_guarded(d, d->record.target.device))
+                        continue;
+                /* At its own place: the record of another one must not be written over. */
+                g = d->guarded + i;
+                if (!g->partition && partition_new(d->world.partitions, i, &d->record.target, &d->record,
+                                                   &g->partition) >= 0)
+                        partition_tell_guarding(g->partition);
+        }
+}
+
 /* The next one leaves out where this one hangs, until it is free again. */
 static void finder_has_hung(Discovery *d) {
         HungFinder *h = d->hangs_next;
@@ -282,6 +319,7 @@ static void finder_has_hung(Discovery *d) {
                 "%s hangs: what is there is not looked for until it answers again", h->path[0] ? h->path : "/proc");
         (void) snprintf(event.detail, sizeof(event.detail), "%.255s", h->note);
         teller_tell(d->world.partitions->teller, &event);
+        guard_what_hangs(d, h->path);
 }
 
 static void finder_on_done(const Message *answer, int error, void *userdata) {
@@ -289,6 +327,15 @@ static void finder_on_done(const Message *answer, int error, void *userdata) {
 
         if (answer && answer->type == MESSAGE_FOUND) {
                 d->found = answer->found;
+                /* It has seen what others wrote: its counts are not taken on trust. */
+                d->found.n_partitions = MIN(d->found.n_partitions, (uint32_t) PARTITIONS_MAX);
+                d->found.n_notes = MIN(d->found.n_notes, (uint32_t) FOUND_NOTES_MAX);
+                for (uint32_t i = 0; i < d->found.n_partitions; i++) {
+                        PartitionTarget *target = d->found.partitions + i;
+
+                        target->n_roots = MIN(target->n_roots, (uint32_t) PARTITION_ROOTS_MAX);
+                        target->n_parts = MIN(target->n_parts, (uint32_t) PARTITION_PARTS_MAX);
+                }
                 for (uint32_t i = 0; i < d->found.n_notes; i++)
                         d->found.notes[i][sizeof(d->found.notes[i]) - 1] = 0;
                 take_found(d);
@@ -301,7 +348,8 @@ static void finder_on_done(const Message *answer, int error, void *userdata) {
                 d->pause_usec = FIND_SOON_USEC;
         else
                 d->pause_usec = misses_dockerd(d) ? MIN(2 * d->pause_usec, FIND_USEC) : FIND_USEC;
-        find_at(d, clock_monotonic_usec() + (error == -ETIMEDOUT ? 0 : d->pause_usec));
+        find_at(d, MIN(d->soon_usec, clock_monotonic_usec() + (error == -ETIMEDOUT ? 0 : d->pause_usec)));
+        d->soon_usec = USEC_INFINITY;
         d->world.on_found(d->world.userdata);
 }
 
@@ -319,6 +367,8 @@ static void find(Discovery *d) {
                 else if (!d->hung[i].stuck.worker && !d->hangs_next)
                         d->hangs_next = d->hung + i;
         d->looking[0] = 0;
+        d->find_at_usec = USEC_INFINITY;
+        (void) sd_event_source_set_enabled(d->timer, SD_EVENT_OFF);
         if (errand_start(d->world.partitions->children, d->world.partitions->event,
                     &(ErrandOrder){.role = ROLE_FINDER, .say = {d->say, skip}, .timeout_usec = FINDER_TIMEOUT_USEC,
                                    .on_done = finder_on_done, .userdata = d, .on_progress = finder_on_progress,
@@ -339,8 +389,14 @@ void discovery_begin(Discovery *d) {
 }
 
 void discovery_find_soon(Discovery *d) {
+        uint64_t at_usec = clock_monotonic_usec() + FIND_AFTER_GONE_USEC;
+
         d->pause_usec = FIND_SOON_USEC / 2;
-        find_at(d, clock_monotonic_usec() + FIND_AFTER_GONE_USEC);
+        /* What the one that is under way has seen may be from before that. */
+        if (d->finder)
+                d->soon_usec = MIN(d->soon_usec, at_usec);
+        else
+                find_at(d, at_usec);
 }
 
 bool discovery_has_found(const Discovery *d) { return d->found_once; }
@@ -400,6 +456,7 @@ int discovery_new(const DiscoveryWorld *world, Discovery **ret_discovery) {
                 return -ENOMEM;
         d->world = *world;
         d->pause_usec = FIND_SOON_USEC / 2;
+        d->find_at_usec = d->soon_usec = USEC_INFINITY;
         for (size_t i = 0; i < FINDERS_HUNG_MAX; i++)
                 d->hung[i].stuck = (ErrandStuck){.on_gone = finder_is_free_again, .userdata = d};
         r = sd_event_add_time(world->partitions->event, &d->timer, CLOCK_MONOTONIC, 0, USEC_PER_SEC / 4, on_timer, d);

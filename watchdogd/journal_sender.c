@@ -35,7 +35,9 @@ struct JournalSender {
         uint64_t pause_usec, retry_at_usec; /* the next try; 0: nothing hinders */
         uint64_t check_at_usec, check_pause_usec;
         Outbox outbox;
-        JournalRecord record; /* too large for the stack */
+        bool ending;
+        char datagram[JOURNAL_ENTRY_MAX]; /* these two: too large for the stack */
+        JournalRecord record;
 };
 
 /* ---- the sockets --------------------------------------------------------------------------------------------- */
@@ -95,7 +97,6 @@ static int sender_connect(JournalSender *s) {
                 return r;
         }
         (void) setsockopt(s->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-        sender_hang_bell(s);
         return 0;
 }
 
@@ -110,11 +111,10 @@ static bool is_full(int error) { return error == -EAGAIN || error == -ENOBUFS; }
 
 /* 0: it is in journald's socket (or will never be: dropped); negative errno: not now. */
 static int sender_try(JournalSender *s, OutboxEntry *entry, uint64_t now_usec) {
-        static char datagram[JOURNAL_ENTRY_MAX];
-        int n = journal_entry_encode(&entry->event, entry->wall_usec, datagram, sizeof(datagram)), r;
+        int n = journal_entry_encode(&entry->event, entry->wall_usec, s->datagram, sizeof(s->datagram)), r;
 
         r = n < 0 ? -EMSGSIZE : sender_connect(s);
-        if (r == 0 && send(s->fd, datagram, (size_t) n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        if (r == 0 && send(s->fd, s->datagram, (size_t) n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
                 r = -errno;
         if (r == 0)
                 entry->sent_usec = now_usec;
@@ -148,10 +148,15 @@ static void sender_check(JournalSender *s, uint64_t now_usec) {
 
 static void sender_send_waiting(JournalSender *s, uint64_t now_usec) {
         OutboxEntry *entry;
+        bool any = false;
         int r = 0;
 
-        while (r == 0 && (entry = outbox_next(&s->outbox)))
+        while (r == 0 && (entry = outbox_next(&s->outbox))) {
                 r = sender_try(s, entry, now_usec);
+                any = any || r == 0;
+        }
+        if (any) /* it reads: the rest follows as fast as it does */
+                s->pause_usec = RETRY_MIN_USEC;
         if (r == 0) {
                 s->retry_at_usec = 0;
                 s->pause_usec = RETRY_MIN_USEC;
@@ -181,7 +186,9 @@ static void sender_choose(const JournalSender *s, bool ret_chosen[static OUTBOX_
                 for (uint32_t i = s->outbox.n; i-- > 0 && n < RECORDS_ENTRIES_MAX;) {
                         const OutboxEntry *entry = s->outbox.entries + i;
 
-                        if (entry->taken_usec || event_priority(&entry->event) != priority)
+                        /* At an orderly end, what journald's socket has will be read. */
+                        if (entry->taken_usec || (s->ending && entry->sent_usec) ||
+                            event_priority(&entry->event) != priority)
                                 continue;
                         ret_chosen[i] = true;
                         n++;
@@ -201,12 +208,21 @@ static void sender_save(JournalSender *s) {
                         s->record.entries[s->record.n].event = s->outbox.entries[i].event;
                         s->record.entries[s->record.n++].wall_usec = s->outbox.entries[i].wall_usec;
                 }
-        state_put(s->state, RECORD_JOURNAL, s->record.n > 0 ? &s->record : NULL);
+        s->record.n_dropped = s->outbox.n_dropped;
+        if (!s->ending) /* what is not kept is lost if it comes to that */
+                s->record.n_dropped += outbox_n_waiting(&s->outbox) - s->record.n;
+        state_put(s->state, RECORD_JOURNAL, s->record.n + s->record.n_dropped > 0 ? &s->record : NULL);
+}
+
+void journal_sender_end(JournalSender *s) {
+        s->ending = true;
+        sender_save(s);
 }
 
 static void sender_restore(JournalSender *s, uint64_t now_usec) {
         if (!s->state || !state_get(s->state, RECORD_JOURNAL, &s->record))
                 return;
+        s->outbox.n_dropped = s->record.n_dropped;
         for (uint32_t i = 0; i < MIN(s->record.n, (uint32_t) RECORDS_ENTRIES_MAX); i++)
                 outbox_add(&s->outbox, &s->record.entries[i].event, s->record.entries[i].wall_usec, now_usec);
 }
@@ -219,6 +235,8 @@ static void sender_turn(JournalSender *s) {
                 sender_check(s, now_usec);
         if (outbox_next(&s->outbox) && now_usec >= s->retry_at_usec)
                 sender_send_waiting(s, now_usec);
+        if (s->fd >= 0)
+                sender_hang_bell(s);
         settling = outbox_settle(&s->outbox, now_usec - MIN(now_usec, SETTLE_USEC));
         wake_usec = sender_cry(s, now_usec);
         if (outbox_has_sent(&s->outbox)) {

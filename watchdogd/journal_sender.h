@@ -28,6 +28,9 @@ DEFINE_CLEANUP(JournalSender, journal_sender_free)
 /* Sends, or queues. When the queue is full the least important entry goes, the oldest of these first. */
 void journal_sender_send(JournalSender *sender, const Event *event, uint64_t wall_usec);
 
+/* The guard ends: what is handed over is as good as delivered. */
+void journal_sender_end(JournalSender *sender);
+
 uint32_t journal_sender_n_queued(const JournalSender *sender); /* not read by journald, as far as is known */
 uint64_t journal_sender_since_usec(const JournalSender *sender); /* when the oldest of them was told; 0: none */
 uint64_t journal_sender_take_dropped(JournalSender *sender); /* since the last call, once the queue is empty again */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -7,6 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "clock.h"
@@ -31,6 +33,8 @@
 #define RESTART_MAX_USEC USEC_PER_SEC
 /* A supervisor that lived that long had a good start: the next wait is short again. */
 #define RESTART_CALM_USEC (10 * USEC_PER_SEC)
+/* That many deaths in a row by itself (not by SIGKILL), none after a good start: what it was left may be what kills it. */
+#define DEATHS_MAX 3
 /* A supervisor that does not end within that after SIGTERM is killed. Less than the unit's TimeoutStopSec=. */
 #define STOP_USEC USEC_PER_SEC
 
@@ -49,6 +53,7 @@ typedef struct Launcher {
         pid_t supervisor_pid;
         uint64_t supervisor_since_usec;
         uint64_t restart_at_usec, restart_wait_usec;
+        unsigned n_deaths;
         uint64_t stop_at_usec; /* when to kill it; 0: not stopping */
         bool stopping;
         int exit_status;
@@ -146,8 +151,8 @@ static _Noreturn void child_main(const LauncherSeed *seed, pid_t launcher, Role 
         }
         r = privileges_drop(role, seed->identity);
         if (r < 0) {
-                (void) fprintf(stderr, "diskbrake: the %s could not drop its privileges: %s\n",
-                        role_to_string(role), strerror(-r));
+                say(STDERR_FILENO, "<3>diskbrake: the %s could not drop its privileges: %s", role_to_string(role),
+                        strerror(-r));
                 _exit(1);
         }
         /* Nobody outlives the launcher, not even a process that somebody stopped: two guards would work on one log.
@@ -232,6 +237,14 @@ static void launcher_start_supervisor(Launcher *l, uint64_t now_usec) {
         l->restart_at_usec = 0;
 }
 
+/* A supervisor that misses a message waits for ever for what it tells: a new one begins with what is true. */
+static void launcher_tell(const Launcher *l, const LaunchMessage *message, const int *fds, size_t n_fds) {
+        int r = launch_send(l->supervisor_fd, message, fds, n_fds);
+
+        if (r < 0 && r != -EPIPE && l->supervisor_pid > 0)
+                (void) kill(l->supervisor_pid, SIGKILL);
+}
+
 static void launcher_spawn(Launcher *l, const LaunchMessage *request) {
         LaunchMessage answer = {.verb = LAUNCH_SPAWNED, .role = request->role, .serial = request->serial,
                                 .key = request->key};
@@ -245,7 +258,7 @@ static void launcher_spawn(Launcher *l, const LaunchMessage *request) {
         if (answer.error >= 0)
                 answer.n_others = (uint32_t) launcher_n_children(l, request->role, request->key) - 1;
         answer.pid = pid;
-        (void) launch_send(l->supervisor_fd, &answer, fds, answer.error < 0 ? 0 : fds[1] >= 0 ? 2 : 1);
+        launcher_tell(l, &answer, fds, answer.error < 0 ? 0 : fds[1] >= 0 ? 2 : 1);
         (void) close_safe(fds[0]);
 }
 
@@ -282,6 +295,16 @@ static void launcher_on_request(Launcher *l) {
                 launcher_kill(l, request.pid);
 }
 
+static void launcher_count_death(Launcher *l) {
+        struct stat st;
+
+        if (++l->n_deaths < DEATHS_MAX || l->state_fd < 0 || fstat(l->state_fd, &st) < 0)
+                return;
+        l->n_deaths = 0;
+        if (fallocate(l->state_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, st.st_size) == 0)
+                say(STDERR_FILENO, "<4>diskbrake: the supervisor is started without what it knew before");
+}
+
 static void launcher_supervisor_ended(Launcher *l, int status, uint64_t now_usec) {
         l->supervisor_fd = close_safe(l->supervisor_fd);
         l->supervisor_pid = 0;
@@ -292,8 +315,12 @@ static void launcher_supervisor_ended(Launcher *l, int status, uint64_t now_usec
         }
         if (l->stopping)
                 return;
-        if (now_usec - l->supervisor_since_usec > RESTART_CALM_USEC)
+        if (now_usec - l->supervisor_since_usec > RESTART_CALM_USEC) {
                 l->restart_wait_usec = RESTART_MIN_USEC;
+                l->n_deaths = 0;
+        }
+        if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+                launcher_count_death(l);
         l->restart_at_usec = now_usec + l->restart_wait_usec;
         l->restart_wait_usec = MIN(2 * l->restart_wait_usec, RESTART_MAX_USEC);
         say(STDERR_FILENO, "<4>diskbrake: the supervisor ended (%s %d) and is started again",
@@ -317,7 +344,7 @@ static void launcher_reap(Launcher *l, uint64_t now_usec) {
                                 continue;
                         l->children[i].pid = 0;
                         if (l->supervisor_fd >= 0)
-                                (void) launch_send(l->supervisor_fd, &exited, NULL, 0);
+                                launcher_tell(l, &exited, NULL, 0);
                 }
         }
 }
@@ -335,8 +362,9 @@ static void launcher_on_signal(Launcher *l, uint64_t now_usec) {
                                 (void) kill(l->supervisor_pid, SIGHUP);
                         break;
                 default: /* SIGTERM, SIGINT */
+                        if (!l->stopping)
+                                l->stop_at_usec = now_usec + STOP_USEC;
                         l->stopping = true;
-                        l->stop_at_usec = now_usec + STOP_USEC;
                         if (l->supervisor_pid > 0)
                                 (void) kill(l->supervisor_pid, SIGTERM);
                 }
@@ -364,7 +392,8 @@ int launcher_run(const LauncherSeed *seed) {
         (void) signal(SIGPIPE, SIG_IGN);
         /* With the unprivileged uid as its real one, the launcher may signal those that run as it without CAP_KILL, and
          * so may the kernel when the launcher dies (PR_SET_PDEATHSIG is checked like kill(2) by it). The effective uid,
-         * and with it all that root may, stays. */
+         * and with it all that root may, stays. The price: those that run as that uid may signal the launcher. They could
+         * as well kill the supervisor, which runs as it, too; systemd starts the guard again. */
         if (setresuid(seed->identity->uid, 0, 0) < 0)
                 return 1;
         l.signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);

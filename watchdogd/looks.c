@@ -46,12 +46,17 @@ static uint64_t clamp_count(uint64_t available, uint64_t free) {
         return available >> 63 ? 0 : MIN(available, free);
 }
 
-static bool superblock_is_read_only(Watcher *w) {
+/* mount_read_only: as statvfs says; when that has changed, the superblock may have, too. */
+static bool partition_is_read_only(Watcher *w, bool mount_read_only) {
         uint64_t now = clock_monotonic_usec();
 
-        if (w->superblock_usec == 0 || now >= w->superblock_usec + SUPERBLOCK_USEC) {
+        if (w->superblock_usec == 0 || now >= w->superblock_usec + SUPERBLOCK_USEC ||
+            mount_read_only != w->mount_read_only) {
+                watcher_enter(w, "read", "/proc/self/mountinfo");
+                int r = mounts_is_read_only("/proc/self/mountinfo", w->target.device);
                 w->superblock_usec = now;
-                w->superblock_read_only = mounts_is_read_only("/proc/self/mountinfo", w->target.device);
+                w->mount_read_only = mount_read_only;
+                w->superblock_read_only = r < 0 ? mount_read_only : r > 0;
         }
         return w->superblock_read_only;
 }
@@ -78,7 +83,7 @@ static int read_space(Watcher *w, PartitionSample *ret_sample) {
                 .avail_bytes = multiply(clamp_count(vfs.f_bavail, vfs.f_bfree), vfs.f_frsize),
                 .total_inodes = vfs.f_files,
                 .avail_inodes = clamp_count(vfs.f_favail, vfs.f_files),
-                .read_only = (vfs.f_flag & ST_RDONLY) || superblock_is_read_only(w),
+                .read_only = partition_is_read_only(w, vfs.f_flag & ST_RDONLY),
         };
         return 0;
 }

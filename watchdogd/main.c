@@ -12,6 +12,7 @@
 
 #include "launcher.h"
 #include "macros.h"
+#include "say.h"
 
 /* Clients that connect at the same moment; more than the server serves at once. */
 #define LISTEN_BACKLOG 128
@@ -129,8 +130,8 @@ int main(int argc, char **argv) {
                 return EXIT_FAILURE;
         }
         if (identity.is_nobody)
-                (void) fputs("watchdogd: the user 'diskbrake' does not exist; running unprivileged parts as "
-                             "'nobody', the socket is root's alone\n", stderr);
+                say(STDERR_FILENO, "watchdogd: the user 'diskbrake' does not exist; running unprivileged parts as "
+                             "'nobody', the socket is root's alone");
 
         inherited_take(&inherited);
         listen_fd = inherited.listen_fd;

@@ -10,7 +10,8 @@
 /* What one answer may hold: 1,000 logs of each partition are a few hundred KiB. */
 #define ANSWER_MAX_BYTES MIB(4)
 #define LOGS_DEFAULT 1000
-#define LOGS_MAX 20000
+/* Ranking and writing that many takes 3 ms; 10,000 would take 140, and the loop must not be away for longer than 50. */
+#define LOGS_MAX 1000
 #define NOTES_MAX 32
 #define LAST_EVENTS 12
 

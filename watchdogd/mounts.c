@@ -108,22 +108,24 @@ static char *superblock_options(char *line, uint64_t device) {
         return strtok_r(dash + 3, " ", &rest) && strtok_r(NULL, " ", &rest) ? strtok_r(NULL, " \n", &rest) : NULL;
 }
 
-bool mounts_is_read_only(const char *path, uint64_t device) {
+int mounts_is_read_only(const char *path, uint64_t device) {
         static const char *const meanings[] = {"ro", "emergency_ro", "shutdown"};
         _cleanup_free_ char *line = NULL;
-        bool read_only = false;
+        int read_only = -ENOENT;
         size_t capacity = 0;
         FILE *file;
 
         file = fopen(path, "re");
         if (!file)
-                return false;
-        while (!read_only && getline(&line, &capacity, file) > 0) {
+                return -errno;
+        while (read_only <= 0 && getline(&line, &capacity, file) > 0) {
                 char *rest = NULL, *option = superblock_options(line, device);
 
+                if (option)
+                        read_only = 0;
                 for (option = option ? strtok_r(option, ",", &rest) : NULL; option; option = strtok_r(NULL, ",", &rest))
                         for (size_t i = 0; i < ELEMENTS(meanings); i++)
-                                read_only = read_only || streq(option, meanings[i]);
+                                read_only = MAX(read_only, (int) streq(option, meanings[i]));
         }
         (void) fclose(file);
         return read_only;

@@ -29,9 +29,10 @@ void mounts_done(Mounts *mounts);
  * has that device, or the longest one where none has. NULL: no line at all fits. */
 const Mount *mounts_find(const Mounts *mounts, const char *path, uint64_t device);
 
-/* Whether the superblock of that device takes no writes any more. After an error ext4 says so in its options alone
- * (emergency_ro, since Linux 6.14): statvfs(2) and access(2) tell nothing of it. false where it is not in the list. */
-bool mounts_is_read_only(const char *path, uint64_t device);
+/* Whether the superblock of that device takes no writes any more (1) or does (0). After an error ext4 says so in its
+ * options alone (emergency_ro, since Linux 6.14): statvfs(2) and access(2) tell nothing of it; and they tell of what is
+ * read-only here, in the service's own view of the mount. -ENOENT: it is not in the list (subvolumes of btrfs are not). */
+int mounts_is_read_only(const char *path, uint64_t device);
 
 /* Does path lie below folder (or is it)? Whole components, both canonical. */
 bool mounts_is_below(const char *path, const char *folder);

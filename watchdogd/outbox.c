@@ -13,14 +13,21 @@ void outbox_remove(Outbox *o, OutboxEntry *entry) {
         o->n--;
 }
 
-/* The least important one that was (was not) sent, the oldest of these; NULL: all are more important than that. */
-static OutboxEntry *find_least(Outbox *o, bool sent, int priority) {
+static OutboxEntry *find_taken(Outbox *o) {
+        for (uint32_t i = 0; i < o->n; i++)
+                if (o->entries[i].taken_usec)
+                        return o->entries + i;
+        return NULL;
+}
+
+/* The least important one that is not taken, the oldest of these; NULL: all are more important than that. */
+static OutboxEntry *find_least(Outbox *o, int priority) {
         OutboxEntry *least = NULL;
 
         for (uint32_t i = o->n; i-- > 0;) {
                 int p = event_priority(&o->entries[i].event);
 
-                if ((o->entries[i].sent_usec != 0) != sent || p < priority)
+                if (o->entries[i].taken_usec || p < priority)
                         continue;
                 priority = p;
                 least = o->entries + i;
@@ -30,11 +37,15 @@ static OutboxEntry *find_least(Outbox *o, bool sent, int priority) {
 
 void outbox_add(Outbox *o, const Event *event, uint64_t wall_usec, uint64_t now_usec) {
         if (o->n == OUTBOX_MAX) {
-                OutboxEntry *victim = find_least(o, true, 0);
+                OutboxEntry *victim = find_taken(o);
 
                 if (!victim) {
-                        o->n_dropped++;
-                        victim = find_least(o, false, event_priority(event));
+                        victim = find_least(o, event_priority(event));
+                        /* What lies in journald's socket may still be read, or be lost with it. */
+                        if (victim && victim->sent_usec)
+                                o->n_unsure++;
+                        else
+                                o->n_dropped++;
                 }
                 if (!victim)
                         return;
@@ -58,6 +69,7 @@ bool outbox_has_sent(const Outbox *o) {
 }
 
 void outbox_set_taken(Outbox *o, uint64_t now_usec) {
+        o->n_unsure = 0;
         for (uint32_t i = 0; i < o->n; i++)
                 if (o->entries[i].sent_usec && !o->entries[i].taken_usec)
                         o->entries[i].taken_usec = now_usec;
@@ -78,6 +90,8 @@ bool outbox_settle(Outbox *o, uint64_t taken_before_usec) {
 }
 
 void outbox_rewind(Outbox *o) {
+        o->n_dropped += o->n_unsure;
+        o->n_unsure = 0;
         for (uint32_t i = 0; i < o->n; i++)
                 o->entries[i].sent_usec = o->entries[i].taken_usec = 0;
 }

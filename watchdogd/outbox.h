@@ -23,6 +23,7 @@ typedef struct Outbox {
         OutboxEntry entries[OUTBOX_MAX]; /* oldest first */
         uint32_t n;
         uint64_t n_dropped;
+        uint64_t n_unsure; /* let go of after they were sent, before they were read */
 } Outbox;
 
 /* When it is full, room is made by what was sent already, then by the least important one that waits, the oldest of

@@ -28,29 +28,38 @@ static Given *partition_find_act(Partition *p, uint64_t id) {
         return NULL;
 }
 
+/* What came of an act goes to the engine, and to who waits for it. */
+static void partition_end_act(Partition *p, const Act *act, const Outcome *outcome) {
+        Act ended = *act; /* the place that it stands in may be taken meanwhile */
+
+        engine_settle(p->engine, outcome);
+        requests_settle(&p->requests, &ended, outcome);
+}
+
 void partition_settle(Partition *p, const Outcome *outcome) {
         Given *given = outcome->act ? partition_find_act(p, outcome->act) : NULL;
-        Act act;
 
         if (!given)
                 return; /* given up already */
-        act = given->act;
+        Act act = given->act;
         given->act.id = 0;
-        engine_settle(p->engine, outcome);
-        requests_settle(&p->requests, &act, outcome);
+        partition_end_act(p, &act, outcome);
 }
 
-static void partition_cancel_act(Partition *p, const Act *act, int error) {
+static void partition_cancel(Partition *p, const Act *act, int error) {
         Outcome outcome = {.act = act->id, .method = act->method, .slot = act->slot,
                            .result = ACT_CANCELLED, .error = error, .end_usec = clock_monotonic_usec()};
+        Given *given = partition_find_act(p, act->id);
 
-        partition_settle(p, &outcome);
+        partition_end_act(p, act, &outcome);
+        if (given)
+                given->act.id = 0;
 }
 
 void partition_cancel_acts(Partition *p, int error) {
         for (size_t i = 0; i < ACTS_MAX; i++)
                 if (p->given[i].act.id)
-                        partition_cancel_act(p, &p->given[i].act, error);
+                        partition_cancel(p, &p->given[i].act, error);
 }
 
 /* Returns whether the trimmer took it. */
@@ -58,11 +67,13 @@ static bool partition_act(Partition *p, const Act *act) {
         Message message = {.type = MESSAGE_ACT, .act = *act};
         Given *given = partition_find_act(p, 0);
 
-        if (!given)
+        if (!given) {
+                partition_cancel(p, act, -EAGAIN);
                 return false;
+        }
         *given = (Given){.act = *act};
         if (post_send(&p->trimmer, &message) < 0) {
-                partition_cancel_act(p, act, -ENOTCONN);
+                partition_cancel(p, act, -ENOTCONN);
                 return false;
         }
         /* What is due already stays due: else a plan a second would put off noticing for ever that it is stuck. */
@@ -98,13 +109,17 @@ static void partition_ask_trimmer(Partition *p, uint64_t now_usec) {
 
         engine_get_status(p->engine, &status);
         message.alive.hold = status.n_acts_under_way > 0 || (status.falling && status.level >= LEVEL_WARNING);
-        if (p->trimmer.missed ||
-            (now_usec - p->alive_asked_usec < ALIVE_USEC && message.alive.hold == p->holding) ||
-            post_send(&p->trimmer, &message) < 0)
+        if (p->trimmer.missed)
+                return;
+        /* One that owes an answer is not asked again, and its deadline stands. */
+        if (message.alive.hold == p->holding &&
+            (p->trimmer.due_usec != USEC_INFINITY || now_usec - p->alive_asked_usec < ALIVE_USEC))
+                return;
+        if (post_send(&p->trimmer, &message) < 0)
                 return;
         p->holding = message.alive.hold;
         p->alive_asked_usec = now_usec;
-        if (status.n_acts_under_way == 0)
+        if (p->trimmer.due_usec == USEC_INFINITY)
                 post_expect(&p->trimmer, now_usec, p->world.config->trimmer_deadline_usec);
 }
 
@@ -116,6 +131,8 @@ static void partition_name_asker(const Partition *p, Event *event) {
         if (asker)
                 event->asker = *asker;
 }
+
+static void partition_send_target(Partition *p);
 
 void partition_decide(Partition *p) {
         uint64_t now_usec = clock_monotonic_usec(), wake_at_usec;
@@ -138,6 +155,8 @@ void partition_decide(Partition *p) {
                         break;
         }
         partition_repeat_troubles(p, now_usec);
+        if (p->target_owed)
+                partition_send_target(p);
         partition_ask_trimmer(p, now_usec);
         partition_order_look(p, wake_at_usec, now_usec);
         if (p->watcher.missed && wake_at_usec != USEC_INFINITY) {
@@ -212,15 +231,23 @@ void partition_remember(const Partition *p, PartitionRecord *ret_record) {
         engine_remember(p->engine, clock_monotonic_usec(), &ret_record->engine);
 }
 
-void partition_retarget(Partition *p, const PartitionTarget *target) {
-        Message message = {.type = MESSAGE_TARGET, .target = *target};
+/* Both have to know; who does not take it now is told with the next decision. */
+static void partition_send_target(Partition *p) {
+        Message message = {.type = MESSAGE_TARGET, .target = p->target};
+        int r = post_send(&p->watcher, &message), q = post_send(&p->trimmer, &message);
 
+        p->target_owed = r == -EAGAIN || q == -EAGAIN;
+}
+
+void partition_retarget(Partition *p, const PartitionTarget *target) {
         if (memcmp(&p->target, target, sizeof(*target)) == 0)
                 return;
         p->target = *target;
-        p->look_pending = p->look_pending && !p->started; /* a watcher that starts afresh has forgotten the order */
-        (void) post_send(&p->watcher, &message);
-        (void) post_send(&p->trimmer, &message);
+        (void) text_sanitize(p->mount, sizeof(p->mount), target->mount, strlen(target->mount));
+        engine_rename(p->engine, p->mount);
+        /* What is new there is looked at now, not when the order of before is due; the first look is under way anyhow. */
+        p->look_pending = p->look_pending && !p->started;
+        partition_send_target(p);
 }
 
 void partition_configure(Partition *p) {
@@ -249,6 +276,24 @@ void partition_pause(Partition *p, uint64_t until_usec, const Asker *asker) {
         partition_decide(p);
 }
 
+/* The act on that log that is under way, where it is what is asked for; NULL: it is another one. */
+static const Act *partition_find_same(const Partition *p, uint32_t slot, uint64_t keep_bytes, Method method) {
+        EngineLog log;
+
+        if (engine_get_log(p->engine, slot, &log) < 0)
+                return NULL;
+        if (keep_bytes == CONFIG_KEEP_UNSET)
+                keep_bytes = log.keep_bytes;
+        for (size_t i = 0; i < ACTS_MAX; i++) {
+                const Act *act = &p->given[i].act;
+
+                if (act->id && act->slot == slot && act->keep_bytes == keep_bytes &&
+                    (method == METHOD_NONE || method == act->method))
+                        return act;
+        }
+        return NULL;
+}
+
 void partition_trim(Partition *p, uint32_t slot, uint64_t keep_bytes, Method method, bool dry_run,
                     const Asker *asker, RequestDone on_done, void *userdata) {
         Act act = {};
@@ -259,26 +304,18 @@ void partition_trim(Partition *p, uint32_t slot, uint64_t keep_bytes, Method met
                 return;
         }
         r = engine_trim(p->engine, clock_monotonic_usec(), slot, keep_bytes, method, dry_run, &act);
-        if (r == ENGINE_E_BUSY)
-                for (size_t i = 0; i < ACTS_MAX; i++)
-                        if (p->given[i].act.id && p->given[i].act.slot == slot) {
-                                requests_add(&p->requests, on_done, userdata, &p->given[i].act);
-                                return;
-                        }
+        const Act *same = r == ENGINE_E_BUSY && !dry_run ? partition_find_same(p, slot, keep_bytes, method) : NULL;
+        if (same) {
+                requests_add(&p->requests, on_done, userdata, same);
+                return;
+        }
         if (r != 0 || dry_run) {
                 on_done(r == 0 ? &act : NULL, NULL, r, userdata);
                 return;
         }
         requests_add(&p->requests, on_done, userdata, &act);
         requests_note_asker(&p->requests, act.container, asker);
-        if (!partition_act(p, &act)) {
-                /* No room for it, or nobody to do it: then it was cancelled, and who waits was told. */
-                Outcome cancelled = {.act = act.id, .method = act.method, .slot = act.slot, .result = ACT_CANCELLED,
-                                     .error = -ENOTCONN, .end_usec = clock_monotonic_usec()};
-
-                engine_settle(p->engine, &cancelled);
-                requests_settle(&p->requests, &act, &cancelled);
-        }
+        (void) partition_act(p, &act); /* not taken: cancelled, and who waits was told */
         partition_decide(p);
 }
 

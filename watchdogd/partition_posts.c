@@ -171,21 +171,21 @@ static void trimmer_on_up(void *userdata) {
 static void trimmer_take_back(Partition *p);
 
 static void trimmer_set_writable(Partition *p, const Message *m) {
-        bool cannot = !m->alive.writable && p->target.n_roots > 0;
+        bool could = !p->cannot_write;
         char path[CONFIG_PATH_MAX];
 
-        if (cannot == p->cannot_write)
-                return;
-        p->cannot_write = cannot;
+        p->cannot_write = !m->alive.writable && p->target.n_roots > 0;
         (void) text_sanitize(path, sizeof(path), m->alive.path, strnlen(m->alive.path, sizeof(m->alive.path)));
-        if (cannot && m->alive.error == -EROFS)
+        if (p->cannot_write && m->alive.error == -EROFS)
                 (void) snprintf(p->cannot_write_why, sizeof(p->cannot_write_why),
                         "%.160s is read-only for the service: add ReadWritePaths=%.160s with "
                         "`systemctl edit diskbrake` and restart it", path, path);
-        else if (cannot)
+        else if (p->cannot_write)
                 (void) snprintf(p->cannot_write_why, sizeof(p->cannot_write_why), "may not write in %.150s: %s", path,
                         strerror(-m->alive.error));
-        partition_tell(p, cannot ? EVENT_CANNOT_ACT : EVENT_CAN_ACT, cannot ? p->cannot_write_why : "", 0);
+        if (could == p->cannot_write)
+                partition_tell(p, p->cannot_write ? EVENT_CANNOT_ACT : EVENT_CAN_ACT,
+                        p->cannot_write ? p->cannot_write_why : "", 0);
 }
 
 static void trimmer_on_message(const Message *m, void *userdata) {

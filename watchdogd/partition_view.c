@@ -88,10 +88,10 @@ void partition_describe(const Partition *p, char *buf, size_t buf_bytes) {
         post_describe(&p->trimmer, now_usec, why, sizeof(why));
         if (why[0])
                 (void) snprintf(buf, buf_bytes, "cannot act: %s", why);
+        else if (p->cannot_write && !status.space.read_only)
+                (void) snprintf(buf, buf_bytes, "cannot act: %s", p->cannot_write_why);
         else if (status.space.read_only)
                 (void) snprintf(buf, buf_bytes, "cannot act: it is read-only");
-        else if (p->cannot_write)
-                (void) snprintf(buf, buf_bytes, "cannot act: %s", p->cannot_write_why);
         else if (status.sampled_usec == 0)
                 (void) snprintf(buf, buf_bytes, "blind: the first look is still under way");
         else if (p->target.n_roots == 0)

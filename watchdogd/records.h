@@ -26,6 +26,7 @@ typedef struct PulseRecord {
 
 /* Entries that the journal has not certainly got, oldest first. */
 typedef struct JournalRecord {
+        uint64_t n_dropped; /* were given up, and nobody has been told yet */
         uint32_t n;
         struct {
                 Event event;

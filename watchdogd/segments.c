@@ -102,6 +102,7 @@ static int look(Folder *d, Segment than, Segments *ret_all, Segment *ret_oldest)
         Segment oldest = {};
         struct stat st;
         ssize_t n;
+        int r;
 
         if (lseek(d->fd, 0, SEEK_SET) < 0)
                 return -errno;
@@ -118,7 +119,12 @@ static int look(Folder *d, Segment than, Segments *ret_all, Segment *ret_oldest)
 
                         e = (const struct dirent64 *) (buf + at);
                         s = segment_parse(d, e->d_name);
-                        if (s.number == 0 || segment_stat(d, s, &st) < 0 || !S_ISREG(st.st_mode))
+                        if (s.number == 0)
+                                continue;
+                        r = segment_stat(d, s, &st);
+                        if (r < 0 && r != -ENOENT)
+                                return r;
+                        if (r < 0 || !S_ISREG(st.st_mode))
                                 continue;
                         all.n++;
                         all.allocated_bytes += (uint64_t) st.st_blocks * 512;
@@ -178,7 +184,10 @@ static int remove_oldest(Folder *d, const Act *act, uint32_t owner_uid, Outcome 
                         return r;
                 if (at.number == 0)
                         break;
-                if (segment_stat(d, at, &st) < 0 || (st.st_uid != owner_uid && st.st_uid != 0) || st.st_nlink != 1)
+                r = segment_stat(d, at, &st);
+                if (r < 0 && r != -ENOENT)
+                        return r;
+                if (r < 0 || (st.st_uid != owner_uid && st.st_uid != 0) || st.st_nlink != 1)
                         continue; /* gone, or not Docker's own: the next younger one */
                 bytes = (uint64_t) st.st_blocks * 512;
                 if (live_bytes(d) + all.allocated_bytes < act->keep_bytes + bytes)

@@ -41,6 +41,7 @@ struct Supervisor {
         Errand *reader;
         SupervisorReloaded on_reloaded; /* NULL: nobody waits */
         void *reload_userdata;
+        bool reload_again;   /* asked for by a signal meanwhile */
         bool reload_settles; /* read and in force, but acts that were planned by the old one are under way */
 
         bool configured, recalled;
@@ -97,6 +98,7 @@ static void supervisor_put_pulse(Supervisor *s, bool stopping) {
 static void partition_on_turn(Partition *p, void *userdata) {
         Supervisor *s = userdata;
 
+        teller_tell_dropped(s->teller);
         discovery_remember(s->discovery, p);
         supervisor_put_pulse(s, false);
         supervisor_settle_reload(s);
@@ -107,6 +109,7 @@ static void partition_on_turn(Partition *p, void *userdata) {
 static void supervisor_on_found(void *userdata) {
         Supervisor *s = userdata;
 
+        supervisor_settle_reload(s);
         supervisor_check_ready(s);
         if (supervisor_n_partitions(s) == 0) {
                 supervisor_put_pulse(s, false);
@@ -150,6 +153,10 @@ static void supervisor_reloaded(Supervisor *s, const char *error) {
         service_say_reloaded(&s->service);
         if (on_reloaded)
                 on_reloaded(error, s->reload_userdata);
+        if (s->reload_again) {
+                s->reload_again = false;
+                (void) supervisor_reload(s, NULL, NULL);
+        }
 }
 
 /* A reload has ended only when no act is under way any more that was planned by the old configuration: whoever has just
@@ -219,9 +226,13 @@ static void reader_on_done(const Message *answer, int error, void *userdata) {
                 discovery_recall_when_found(s->discovery);
         } else if (!ok) {
                 supervisor_reloaded(s, why);
-        } else if (!s->config_is_old || s->on_reloaded) {
+        } else if (!s->config_is_old) {
                 s->reload_settles = true;
                 supervisor_settle_reload(s);
+        }
+        if (s->config_is_old && s->reload_again) {
+                s->reload_again = false;
+                (void) supervisor_reload(s, NULL, NULL);
         }
         s->config_is_old = false;
         discovery_begin(s->discovery);
@@ -260,13 +271,15 @@ static int supervisor_on_signal(sd_event_source *source, const struct signalfd_s
 
         (void) source;
         if (info->ssi_signo == SIGHUP) {
-                (void) supervisor_reload(s, NULL, NULL);
+                /* One is under way, and may have read what has changed since: once more when it has ended. */
+                s->reload_again = supervisor_reload(s, NULL, NULL) == -EALREADY;
                 return 0;
         }
         Event event = {.type = EVENT_STOPPING};
 
         service_say_stopping(&s->service);
         teller_tell(s->teller, &event);
+        journal_sender_end(s->journal);
         supervisor_put_pulse(s, true);
         return sd_event_exit(s->event, 0);
 }

@@ -82,7 +82,7 @@ static void teller_pass_on(Teller *t, Event *event) {
                 t->follower(event, wall_usec, t->userdata);
 }
 
-void teller_tell(Teller *t, Event *event) {
+void teller_tell_dropped(Teller *t) {
         uint64_t n_dropped = journal_sender_take_dropped(t->journal);
 
         if (n_dropped > 0) {
@@ -90,6 +90,10 @@ void teller_tell(Teller *t, Event *event) {
 
                 teller_pass_on(t, &dropped);
         }
+}
+
+void teller_tell(Teller *t, Event *event) {
+        teller_tell_dropped(t);
         teller_pass_on(t, event);
 }
 

@@ -22,6 +22,8 @@ void teller_set_observing(Teller *teller, bool observing);
 /* One follower: the socket's methods. */
 void teller_set_follower(Teller *teller, TellerFollower follower, void *userdata);
 
+/* How many entries the journal did not take, once it takes them again; nothing where there are none. */
+void teller_tell_dropped(Teller *teller);
 /* Fills in id, mode and, where it is 0, the time; the event is copied. */
 void teller_tell(Teller *teller, Event *event);
 

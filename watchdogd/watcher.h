@@ -56,7 +56,7 @@ typedef struct Watcher {
         bool told_watch_limit, told_too_many;
 
         uint64_t superblock_usec; /* when its options were read last; 0: never */
-        bool superblock_read_only;
+        bool mount_read_only, superblock_read_only;
 
         bool has_order;
         LookOrder order;

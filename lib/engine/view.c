@@ -69,6 +69,23 @@ static bool comes_before(const EngineLog *a, const EngineLog *b) {
                         b->sample.allocated_bytes + b->sample.segments_bytes;
 }
 
+/* A heap with the one on top that comes last of all: what comes before it takes its place. */
+static void sift_down(EngineLog *heap, size_t n, size_t i) {
+        for (;;) {
+                size_t last = i;
+
+                for (size_t child = 2 * i + 1; child <= 2 * i + 2 && child < n; child++)
+                        if (comes_before(&heap[last], &heap[child]))
+                                last = child;
+                if (last == i)
+                        return;
+                EngineLog swapped = heap[i];
+                heap[i] = heap[last];
+                heap[last] = swapped;
+                i = last;
+        }
+}
+
 size_t engine_get_logs(const Engine *e, EngineLog *ret_logs, size_t n_max) {
         double all_bps = partition_bps(e);
         const LogEntry *entry;
@@ -78,12 +95,22 @@ size_t engine_get_logs(const Engine *e, EngineLog *ret_logs, size_t n_max) {
         while (n_max > 0 && (entry = log_table_next(&e->logs, &cursor))) {
                 EngineLog log;
                 fill(e, entry, all_bps, &log);
-                if (n == n_max && !comes_before(&log, &ret_logs[n - 1]))
-                        continue;
-                size_t i = n < n_max ? n++ : n - 1;
-                for (; i > 0 && comes_before(&log, &ret_logs[i - 1]); i--)
-                        ret_logs[i] = ret_logs[i - 1];
-                ret_logs[i] = log;
+                if (n < n_max) {
+                        ret_logs[n++] = log;
+                        for (size_t i = n / 2; n == n_max && i-- > 0;)
+                                sift_down(ret_logs, n, i);
+                } else if (comes_before(&log, &ret_logs[0])) {
+                        ret_logs[0] = log;
+                        sift_down(ret_logs, n, 0);
+                }
+        }
+        for (size_t i = n / 2; n < n_max && i-- > 0;)
+                sift_down(ret_logs, n, i);
+        for (size_t left = n; left > 1; left--) {
+                EngineLog swapped = ret_logs[0];
+                ret_logs[0] = ret_logs[left - 1];
+                ret_logs[left - 1] = swapped;
+                sift_down(ret_logs, left - 1, 0);
         }
         return n;
 }

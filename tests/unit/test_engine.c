@@ -586,10 +586,30 @@ static void what_is_not_known_is_refused(void **state) {
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
+/* However many there are: the first ones of all, in order. */
+static void the_first_logs_are_the_first_of_all(void **state) {
+        static EngineLog all[302], some[302];
+
+        (void) state;
+        for (uint32_t slot = 3; slot < 303; slot++) {
+                observe((Observation){.type = OBSERVATION_LOG_INFO, .log_info = info(slot, "many")});
+                see_log(slot, MIB(1 + slot * 7919 % 300));
+        }
+        assert_int_equal(engine_get_logs(e, all, ELEMENTS(all)), 302);
+        for (size_t i = 1; i < 302; i++)
+                assert_true(all[i].sample.allocated_bytes <= all[i - 1].sample.allocated_bytes);
+        for (size_t n = 0; n <= 302; n += n < 12 ? 1 : 29) {
+                assert_int_equal(engine_get_logs(e, some, n), n);
+                for (size_t i = 0; i < n; i++)
+                        assert_int_equal(some[i].sample.allocated_bytes, all[i].sample.allocated_bytes);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(a_flood_is_told_and_then_braked_and_the_outcome_is_told),
                 TEST(a_raise_carries_the_cause),
+                TEST(the_first_logs_are_the_first_of_all),
                 TEST(an_ineffective_method_is_left_and_the_next_is_taken),
                 TEST(changed_facts_are_believed_and_the_method_is_chosen_again),
                 TEST(what_the_filesystem_cannot_do_is_not_asked_again),

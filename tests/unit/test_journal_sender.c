@@ -187,21 +187,38 @@ static void what_a_socket_took_with_it_is_sent_again(void **state) {
 static void what_was_read_just_before_it_died_is_sent_again(void **state) {
         (void) state;
         journald_starts();
-        tell(EVENT_BLIND);
-        tell(EVENT_SIGHT);
-        run_for(20 * USEC_PER_MSEC);
-        accept_bell();
-        assert_int_equal(read_one(), 1);
-        assert_int_equal(read_one(), 2);
-        run_for(100 * USEC_PER_MSEC); /* known to be read */
-        assert_int_equal(journal_sender_n_queued(sender), 0);
-        /* Killed: systemd keeps the sockets, but not the stream that journald held. */
-        bell_fd = close_safe(bell_fd);
-        expect_entries(1, 2);
+        for (uint64_t life = 0; life < 3; life++) { /* it dies more than once */
+                tell(EVENT_BLIND);
+                tell(EVENT_SIGHT);
+                run_for(20 * USEC_PER_MSEC);
+                accept_bell();
+                assert_true(bell_fd >= 0);
+                assert_int_equal(read_one(), 2 * life + 1);
+                assert_int_equal(read_one(), 2 * life + 2);
+                run_for(100 * USEC_PER_MSEC); /* known to be read */
+                assert_int_equal(journal_sender_n_queued(sender), 0);
+                /* Killed: systemd keeps the sockets, but not the stream that journald held. */
+                bell_fd = close_safe(bell_fd);
+                expect_entries(2 * life + 1, 2 * life + 2);
+                run_for(3 * USEC_PER_SEC);
+        }
         /* Long after it was read, it was certainly written down. */
         run_for(3 * USEC_PER_SEC);
         bell_fd = close_safe(bell_fd);
         run_for(200 * USEC_PER_MSEC);
+        assert_int_equal(read_one(), 0);
+}
+
+/* What was handed over at an orderly end is not said again by the next one. */
+static void an_orderly_end_leaves_nothing_behind_that_was_sent(void **state) {
+        (void) state;
+        journald_starts();
+        tell(EVENT_STOPPING);
+        journal_sender_end(sender);
+        sender = journal_sender_free(sender);
+        assert_int_equal(journal_sender_new(event_loop, &(JournalSenderConfig){folder, NULL, kept}, &sender), 0);
+        run_for(50 * USEC_PER_MSEC);
+        assert_int_equal(read_one(), 1);
         assert_int_equal(read_one(), 0);
 }
 
@@ -240,6 +257,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(one_that_hangs_blocks_nothing, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(what_a_socket_took_with_it_is_sent_again, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(what_was_read_just_before_it_died_is_sent_again, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(an_orderly_end_leaves_nothing_behind_that_was_sent, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(the_next_supervisor_goes_on_with_what_was_not_read, set_up, tear_down),
         };
         char command[64];

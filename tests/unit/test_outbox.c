@@ -111,6 +111,27 @@ static void what_was_sent_makes_room_first_and_is_not_lost(void **state) {
         assert_int_equal(o.entries[1].event.id, 3);
 }
 
+/* What lies unread in a socket is given up like all else, by what it says; whether it is lost is known later. */
+static void what_was_sent_and_not_read_is_counted_when_it_is_lost(void **state) {
+        (void) state;
+        for (uint32_t i = 0; i < OUTBOX_MAX; i++)
+                add(i < 4 ? crit() : info());
+        send_all(OUTBOX_MAX);
+        for (int i = 0; i < 8; i++)
+                add(info());
+        for (uint64_t id = 1; id <= 4; id++)
+                assert_int_equal(o.entries[id - 1].event.id, id);
+        assert_int_equal(o.n_dropped, 0);
+        outbox_set_taken(&o, now); /* it was read after all */
+        outbox_rewind(&o);
+        assert_int_equal(o.n_dropped, 0);
+        send_all(OUTBOX_MAX);
+        for (int i = 0; i < 8; i++)
+                add(info());
+        outbox_rewind(&o); /* the socket is gone, and what was in it */
+        assert_int_equal(o.n_dropped, 8);
+}
+
 static void only_what_is_critical_and_unread_for_a_while_is_cried_out(void **state) {
         OutboxEntry *found[4];
 
@@ -170,6 +191,7 @@ int main(void) {
                 cmocka_unit_test_setup(what_its_reader_may_have_lost_is_sent_again, set_up),
                 cmocka_unit_test_setup(the_most_important_survive_and_the_rest_is_counted, set_up),
                 cmocka_unit_test_setup(what_was_sent_makes_room_first_and_is_not_lost, set_up),
+                cmocka_unit_test_setup(what_was_sent_and_not_read_is_counted_when_it_is_lost, set_up),
                 cmocka_unit_test_setup(only_what_is_critical_and_unread_for_a_while_is_cried_out, set_up),
                 cmocka_unit_test_setup(a_line_of_the_console_fits_and_says_when, set_up),
         };
