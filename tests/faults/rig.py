@@ -166,7 +166,7 @@ class Inside:
     """A process in the rig's namespaces."""
 
     def __init__(self, rig, argv, **kwargs):
-        self.argv = argv
+        self.rig, self.argv = rig, argv
         # nsenter forks, so that the child is in the PID namespace; it hands on the exit status.
         self.nsenter = subprocess.Popen([*rig.enter, *map(str, argv)], **kwargs)
         self.pid = wait_for(lambda: next(iter(children_of(self.nsenter.pid)), None)
@@ -180,8 +180,14 @@ class Inside:
             # nsenter does as its child does: it stops too, and once it goes on, so does its child.
             if signo == signal.SIGSTOP:
                 wait_for(lambda: state_of(self.nsenter.pid) == 'T', 5, 0.005, 'not stopped')
-            elif signo == signal.SIGCONT:
-                os.kill(self.nsenter.pid, signo)
+                self.rig.undo.callback(self.resume)
+        if signo in (signal.SIGCONT, signal.SIGKILL):
+            self.resume()
+
+    def resume(self):
+        """A stopped nsenter reaps nobody, and its child would keep the whole namespace."""
+        if self.nsenter.poll() is None:
+            os.kill(self.nsenter.pid, signal.SIGCONT)
 
     def wait(self, timeout=10):
         return self.nsenter.wait(timeout)
@@ -552,12 +558,12 @@ class Rig:
 
     # the daemon
 
-    def start(self, watcher='1s', trimmer='1500ms', extra=''):
+    def start(self, watcher='1s', trimmer='1500ms', extra='', **kwargs):
         """journald and the daemon, until it guards every partition."""
         if not self.journald:
             self.start_journald()
         self.write_config(watcher, trimmer, extra)
-        self.start_daemon()
+        self.start_daemon(**kwargs)
         for p in self.partitions.values():
             p.wait_state('guarding')
         self.learn()
@@ -572,11 +578,15 @@ class Rig:
                                stderr=subprocess.DEVNULL)
         wait_for(lambda: self.path('/run/systemd/journal/socket').exists(), 10, 0.01, 'journald does not start')
 
-    def start_daemon(self):
+    def start_daemon(self, wrapper=(), options=(), **kwargs):
+        """wrapper: a command in front of its own, which must become it; kwargs: of Popen, for its output."""
+        if self.census:     # of one that has ended
+            self.census.stop.set()
+            self.roles.clear()
+        output = {'stdout': subprocess.DEVNULL, 'stderr': open(self.scratch / 'stderr', 'wb'), **kwargs}
         self.daemon = Inside(
-            self, [self.tools / 'watchdogd', '--config', self.scratch / 'diskbrake.conf', '--runtime-dir', '/run/rig',
-                   '--state-dir', '/run/rig/state'],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(self.scratch / 'stderr', 'wb'))
+            self, [*wrapper, self.tools / 'watchdogd', '--config', self.scratch / 'diskbrake.conf', '--runtime-dir',
+                   '/run/rig', '--state-dir', '/run/rig/state', *options], stdin=subprocess.DEVNULL, **output)
         self.census = Census(self.daemon.pid)
 
     def diskbrake(self, *argv, **kwargs):
@@ -666,7 +676,8 @@ def build_tools(build, into):
     """What runs inside, in a folder that is visible there wherever the checkout is."""
     for program in ('watchdogd/watchdogd', 'clients/cli/diskbrake'):
         shutil.copy(Path(build) / program, into)
-    shutil.copy(HERE / 'lines.py', into)
+    for script in ('lines.py', 'journald_keeper.py'):
+        shutil.copy(HERE / script, into)
     flags = subprocess.run(['pkg-config', '--cflags', '--libs', 'fuse3'], capture_output=True, text=True, check=True)
     subprocess.run(['cc', '-g', '-O2', '-std=c17', '-D_GNU_SOURCE', '-Wall', '-Wextra', HERE / 'hang_fs.c',
                     *flags.stdout.split(), '-lpthread', '-o', Path(into) / 'hang_fs'], check=True)
