@@ -87,9 +87,9 @@ def test_the_supervisor_is_killed_while_an_alert_is_open(row, rig, well, sick):
     rig.wait_event('recovered')
     well.assert_guarded()
     time.sleep(1.5)   # whatever it might tell
-    assert alert_of(rig, sick) == {**alert, 'message': alert_of(rig, sick)['message'],
-                                   'since_usec': alert_of(rig, sick)['since_usec']}
-    assert abs(alert_of(rig, sick)['since_usec'] - alert['since_usec']) < 1_000_000
+    now = alert_of(rig, sick)
+    assert (now['id'], now['level'], now['acknowledged_by']) == (alert['id'], alert['level'], 'root'), (alert, now)
+    assert abs(now['since_usec'] - alert['since_usec']) < 1_000_000
     assert raised(rig, sick) == told, 'told twice'
     assert 3500 < sick.status()['paused_for_sec'] < 3600
     assert 'pause' in sick.trim().lower()
@@ -197,6 +197,8 @@ def test_the_parts_of_a_dead_supervisor_end_even_when_stopped(row, rig, well, si
 def test_the_supervisor_is_killed_ten_times_while_a_partition_hangs(row, rig, well, stuck):
     row(injected=f'supervisor killed with SIGKILL 10 times while the {stuck} of a partition hangs in FUSE',
         holds=['the other partition is guarded again, each time', BOUNDED, 'recovers by itself', VALID])
+    # Three places may hang for a finder at once, and one more finds the rest.
+    rig.bounds['finder'] = 4
     sick = rig.partition('sick', 'fuse')
     rig.start()
     well.start_writer()
@@ -231,6 +233,26 @@ def test_the_supervisor_is_killed_ten_times_while_a_partition_hangs(row, rig, we
     well.assert_log_valid()
 
 
+def test_a_stuck_trimmer_is_taken_back_by_the_next_supervisor(row, rig, well, sick):
+    row(injected='supervisor killed with SIGKILL after it has said of a frozen partition that it cannot act; then thawed, '
+        'then frozen again', holds=['can act again is said', 'cannot act is said of the second time', OTHERS, VALID])
+    frozen = sick.freeze()
+    sick.start_trim()
+    rig.wait_event('cannot-act', sick)
+    kill_supervisor(row, rig, well)
+    frozen.thaw()
+    sick.wait_state('guarding')
+    sick.assert_guarded()
+    rig.wait_event('can-act', sick)
+    frozen = sick.freeze()
+    sick.start_trim()
+    rig.wait_event('cannot-act', sick, after=1)
+    frozen.thaw()
+    sick.wait_state('guarding')
+    well.assert_guarded()
+    sick.assert_log_valid()
+
+
 # ---- the launcher -------------------------------------------------------------------------------------------------
 
 def kill_launcher(row, rig, stuck=()):
@@ -244,14 +266,14 @@ def kill_launcher(row, rig, stuck=()):
     return everybody
 
 
-def start_again(row, rig, *partitions):
+def start_again(row, rig, *partitions, within=1):
     assert rig.path(SOCKET).is_socket(), 'not stale: it was tidied away'
     begin = time.monotonic()
     rig.start_daemon()
     for p in partitions:
         wait_for(lambda p=p: (p.status() or {}).get('state') == 'guarding', 10, 0.01, rig.describe)
     row.recovered(time.monotonic() - begin)
-    assert row.recovered_sec < 1 + SLACK
+    assert row.recovered_sec < within + SLACK
     rig.learn()
 
 
@@ -278,7 +300,8 @@ def test_the_launcher_is_killed_in_a_trim(row, rig, well, sick):
     with injected(trimmer, 'fallocate:delay_enter=4s'):
         sick.start_trim()
         wait_held(trimmer)
-        kill_launcher(row, rig)
+        kill_launcher(row, rig, stuck=[trimmer])    # strace would hear of its end first
+    wait_for(lambda: not is_alive(trimmer), 2, 0.01, 'it outlives the launcher')
     start_again(row, rig, sick, well)
     answer = sick.trim()
     assert isinstance(answer, dict) and answer['result'] == 'done', answer
@@ -288,8 +311,9 @@ def test_the_launcher_is_killed_in_a_trim(row, rig, well, sick):
 
 def test_the_launcher_is_killed_while_a_partition_hangs(row, rig, well):
     row(injected='launcher killed with SIGKILL while the watcher of a partition hangs in FUSE, and a new start',
-        holds=['nobody but the stuck ones outlives it', 'the new one guards the other partition within a second',
-               'the stuck ones end with the hang', 'recovers by itself', VALID])
+        holds=['nobody but the stuck ones outlives it', 'the new one, which nothing was left to, guards the other '
+               'partition as soon as its finder has given up the sick one (5 s)', 'the stuck ones end with the hang',
+               'recovers by itself', VALID])
     sick = rig.partition('sick', 'fuse')
     rig.start()
     well.start_writer()
@@ -297,7 +321,7 @@ def test_the_launcher_is_killed_while_a_partition_hangs(row, rig, well):
     rig.wait_event('blind', sick)
     stuck = sick.pids('watcher')
     kill_launcher(row, rig, stuck)
-    start_again(row, rig, well)
+    start_again(row, rig, well, within=6)
     well.assert_guarded()
     begin = time.monotonic()
     sick.release()
