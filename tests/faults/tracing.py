@@ -5,33 +5,40 @@ import contextlib
 import os
 import signal
 import subprocess
+import tempfile
 
-from rig import state_of, wait_for
+from rig import RigError, state_of, wait_for
 
 
-@contextlib.contextmanager
-def injected(pid, *rules, children=False):
-    """Until the end of the block, or of the process. rules: "pwritev:delay_enter=5s", "recvmsg:error=EINTR:when=1" ..."""
-    calls = ','.join(rule.split(':')[0] for rule in rules)
-    command = ['strace', '-qq', '-o', '/dev/null', '-p', str(pid), '-e', f'trace={calls}']
-    for rule in rules:
-        command += ['-e', f'inject={rule}']
-    if children:
-        command.append('-f')
-    strace = subprocess.Popen(command, stderr=subprocess.PIPE)
-    try:
-        wait_for(lambda: tracer_of(pid) or strace.poll() is not None, 5, 0.002, 'strace does not attach')
-        yield strace
-    finally:
-        if strace.poll() is None:
+class injected:
+    """A context: until its end, or the end of the process. rules: "pwritev:delay_enter=5s", "recvmsg:error=EINTR:when=1"."""
+
+    def __init__(self, pid, *rules):
+        calls = ','.join(rule.split(':')[0] for rule in rules)
+        self.pid, self.trace = pid, tempfile.NamedTemporaryFile('r')
+        self.command = ['strace', '-qq', '-o', self.trace.name, '-p', str(pid), '-e', f'trace={calls}']
+        for rule in rules:
+            self.command += ['-e', f'inject={rule}']
+
+    def __enter__(self):
+        self.strace = subprocess.Popen(self.command, stderr=subprocess.PIPE)
+        wait_for(lambda: tracer_of(self.pid) or self.strace.poll() is not None, 5, 0.002, 'strace does not attach')
+        if self.strace.poll() is not None:
+            raise RigError(f'{self.command}: {self.strace.stderr.read()}')
+        return self
+
+    def __exit__(self, *exc):
+        if self.strace.poll() is None:
             # It lets go of the process, unless that is in a delay.
-            strace.send_signal(signal.SIGTERM)
+            self.strace.send_signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                strace.wait(1)
-        if strace.poll() is None:
-            strace.kill()
-            strace.wait()
-        strace.stderr.close()
+                self.strace.wait(1)
+        if self.strace.poll() is None:
+            self.strace.kill()
+            self.strace.wait()
+        self.strace.stderr.close()
+        self.was_hit = '(INJECTED)' in self.trace.read()
+        self.trace.close()
 
 
 def tracer_of(pid):
