@@ -135,10 +135,14 @@ def test_the_supervisor_is_killed_in_a_trim(row, rig, well, sick, method, stage)
     with injected(trimmer, f'{stage}:delay_enter=4s'):
         trim = sick.start_trim()
         wait_held(trimmer)
-        _, parts = kill_supervisor(row, rig, sick, well)
+        # The tracer hears of the trimmer's end first, and lets it go only with the end of the block: until then it is
+        # one that cannot be ended.
+        _, parts = kill_supervisor(row, rig, well)
+        sick.wait_state('guarding', 'degraded', timeout=1)
         assert trim.wait(5) != 0
     assert_gone(rig, parts)
     assert trimmer in parts
+    sick.wait_state('guarding', timeout=2)
     well.assert_guarded()
     # What was begun is finished before anything else.
     answer = sick.trim()

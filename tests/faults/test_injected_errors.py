@@ -94,7 +94,8 @@ def test_errors_in_any_call_of_the_trimmer(row, driver, tmp_path, name):  # noqa
     need('strace', 'mkfs.ext4')
     with mounted('ext4-4k', tmp_path) as mount:
         for calls, errors in TRIMMER_CALLS.items():
-            for error in errors:
+            # It differs from the first punch in what it finds, not in what it does with errors.
+            for error in errors[:2] if name == 'second punch' else errors:
                 for when in range(1, MOST_CALLS):
                     if not inject_into_act(driver, mount, name, calls, error, when):
                         break
