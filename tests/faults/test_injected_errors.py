@@ -282,3 +282,22 @@ def test_errors_in_a_start(row, rig, well):
     assert len(ended) < len(STARTS) / 2, ended
     well.assert_guarded()
     well.assert_log_valid()
+
+
+@pytest.mark.parametrize('which, when', [('of the death', 1), ('of the new one', 2)])
+def test_a_message_of_the_launcher_is_lost(row, rig, well, sick, which, when):
+    row(injected=f'watcher killed, and ENOMEM in the sendmsg that tells the supervisor {which} (strace)',
+        holds=['every request has a deadline: sees again within 5 s', OTHERS, VALID])
+    pid, = sick.pids('watcher')
+    with injected(rig.daemon.pid, f'sendmsg:error=ENOMEM:when={when}') as injection:
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: is_alive(pid) is False, 5, 0.01)
+        time.sleep(1)   # both messages are under way within 0.3 s
+    assert injection.was_hit
+    with row.recovery():
+        wait_for(lambda: sick.status()['state'] == 'guarding' and sick.pids('watcher') not in ([], [pid]), 5, 0.05,
+                 rig.describe)
+    restart_supervisor(rig, sick, well)     # what a tracer costs is no turn of its own
+    sick.assert_guarded()
+    well.assert_guarded()
+    sick.assert_log_valid()
