@@ -15,7 +15,7 @@ class injected:
 
     def __init__(self, pid, *rules):
         calls = ','.join(rule.split(':')[0] for rule in rules)
-        self.pid, self.trace = pid, tempfile.NamedTemporaryFile('r')
+        self.pid, self.trace, self.was_hit = pid, tempfile.NamedTemporaryFile('r'), False
         self.command = ['strace', '-qq', '-o', self.trace.name, '-p', str(pid), '-e', f'trace={calls}']
         for rule in rules:
             self.command += ['-e', f'inject={rule}']
@@ -37,8 +37,13 @@ class injected:
             self.strace.kill()
             self.strace.wait()
         self.strace.stderr.close()
-        self.was_hit = '(INJECTED)' in self.trace.read()
+        self.look()
         self.trace.close()
+
+    def look(self):
+        """Whether there was such a call by now."""
+        self.was_hit = self.was_hit or '(INJECTED)' in self.trace.read()
+        return self.was_hit
 
 
 def tracer_of(pid):
