@@ -330,12 +330,11 @@ def test_a_trim_that_fails(row, rig, well, quiet):
 
 
 def test_reloads_at_once(row, rig, well, quiet):
-    row(injected='10 reloads at once', holds=['one runs', 'the others are told busy', OTHERS])
+    row(injected='10 reloads at once', holds=['one runs at a time', 'who comes meanwhile is told busy', OTHERS])
     answers = together(*[lambda: call(rig, 'Reload')] * 10)
     done = sum(a == {} for a in answers)
     assert done >= 1 and answers.count('Busy') == 10 - done, answers
     assert len(rig.events('reloaded')) == done
-    assert done <= 2, 'they do not wait in a queue'
     well.assert_guarded()
 
 

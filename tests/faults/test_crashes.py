@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from client import SOCKET, Follower, arrived, call, clear_level, raise_level
+from client import SOCKET, Follower, arrived, call, raise_level
 from matrix import BOUNDED, OTHERS, VALID, need
 from rig import MIB, children_of, is_alive, name_of, state_of, wait_for
 from tracing import injected, wait_held

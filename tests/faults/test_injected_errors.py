@@ -250,7 +250,8 @@ def guards_or_says_why_not(rig, p):
 
 def test_errors_in_a_start(row, rig, well):
     row(injected=f'ENOMEM, EMFILE, EAGAIN, EIO or EINTR in the N-th call of a kind in each process of a start (strace), '
-        f'{len(STARTS)} points', holds=['guards, says why it cannot, or ends with an error, within 15 s', 'guards with the next start',
+        f'{len(STARTS)} points', holds=['guards, says why it cannot, or ends with an error, within 15 s',
+                                        'guards with the next start',
                                  VALID])
     need('strace')
     rig.start_journald()
