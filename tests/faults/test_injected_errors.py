@@ -252,7 +252,7 @@ def test_errors_in_a_start(row, rig, well):
     row(injected=f'ENOMEM, EMFILE, EAGAIN, EIO or EINTR in the N-th call of a kind in each process of a start (strace), '
         f'{len(STARTS)} points', holds=['guards, says why it cannot, or ends with an error, within 15 s',
                                         'guards with the next start',
-                                 VALID])
+                                        VALID])
     need('strace')
     rig.start_journald()
     rig.write_config()
