@@ -197,3 +197,33 @@ def test_a_start_beside_a_filesystem_that_hangs(row, rig, well):
     rig.learn()
     sick.assert_guarded()
     well.assert_guarded()
+
+
+def test_a_data_root_behind_a_link_hangs(row, rig, well):
+    """What a finder had to leave out is not taken for unmounted, whatever the configuration calls it."""
+    row(injected='FUSE server that never answers getattr, under a data-root that is configured by a symbolic link',
+        holds=['blind, and not taken for unmounted', OTHERS, BOUNDED, RECOVERS])
+    sick = rig.partition('sick', 'fuse')
+    rig.run('ln', '-s', sick.root, '/run/link')
+    rig.start_journald()
+    rig.write_config()
+    config = rig.scratch / 'diskbrake.conf'
+    config.write_text(config.read_text().replace(f'DataRoot={sick.root}\n', 'DataRoot=/run/link\n'))
+    rig.start_daemon()
+    for p in (sick, well):
+        p.wait_state('guarding')
+    rig.learn()
+    sick.hang('getattr')
+    rig.wait_event('blind', sick)
+    rig.wait_event('notice', text='/run/link hangs', timeout=30)
+    # The finders that leave it out come back again and again.
+    rig.diskbrake('reload')
+    rig.diskbrake('reload')
+    sick.assert_stays('blind', seconds=6)
+    assert not rig.events('partition-gone')
+    well.assert_guarded()
+    with row.recovery():
+        sick.release()
+        sick.wait_state('guarding', timeout=35)
+    rig.wait_event('sight', sick)
+    sick.assert_guarded()

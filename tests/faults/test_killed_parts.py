@@ -179,3 +179,15 @@ def test_the_supervisor_is_killed_in_the_middle_of_a_trim(row, rig, well, sick):
     answer = sick.trim()
     assert isinstance(answer, dict) or 'nothing to free' in answer, answer
     sick.assert_log_valid()
+
+
+def test_an_idle_trimmer_that_is_stopped_with_the_shipped_deadline(row, rig, well):
+    row(injected='idle trimmer stopped with SIGSTOP, Trimmer=10s as shipped', holds=['missed without any trim', *REPLACED])
+    sick = rig.partition('sick')
+    rig.start(watcher='2s', trimmer='10s')
+    well.start_writer()
+    old, = sick.pids('trimmer')
+    os.kill(old, signal.SIGSTOP)
+    # It is asked with each quiet look, and the question does not move its own deadline.
+    rig.wait_event('cannot-act', sick, 'the trimmer does not answer since', timeout=25)
+    assert_replaced(row, rig, sick, well, 'trimmer', old, 'can-act')

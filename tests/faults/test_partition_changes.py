@@ -252,3 +252,24 @@ def test_shrunk_under_it_until_it_is_nearly_full(row, rig, well, guarded):
     with contextlib.suppress(AssertionError):
         sick.trim()
     sick.assert_log_valid()
+
+
+def test_read_only_for_the_guard_alone(row, rig, well):
+    """A sandbox that was not opened for this data-root: others can write there, and the remedy is another one."""
+    row(injected='data-root bind-mounted read-only for the guard, the filesystem is not', holds=[
+        'cannot act, with the drop-in that mends it', 'not said to be read-only', OTHERS])
+    sick = rig.partition('sick')
+    rig.run('mount', '--bind', sick.mount, sick.mount)
+    rig.run('mount', '-o', 'remount,bind,ro', sick.mount)
+    rig.undo.callback(rig.run, 'umount', sick.mount, check=False)
+    rig.start_journald()
+    rig.write_config()
+    rig.start_daemon()
+    event = rig.wait_event('cannot-act', sick, 'ReadWritePaths=')
+    assert int(event['PRIORITY']) <= 2
+    sick.wait_state('degraded', detail='^cannot act: .*ReadWritePaths=')
+    assert not rig.events('read-only')
+    well.wait_state('guarding')
+    rig.learn()
+    well.start_writer()
+    well.assert_guarded()
