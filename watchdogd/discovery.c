@@ -8,11 +8,11 @@
 #include "mounts.h"
 #include "records.h"
 #include "text.h"
+#include "timer.h"
+#include "versions.h"
 
 /* Looks through /proc once: 164 ms for 15,000 descriptors. A disk that keeps it longer than that is sick. */
 #define FINDER_TIMEOUT_USEC (5 * USEC_PER_SEC)
-/* Two seconds for dockerd to answer, one for all around it. */
-#define VERSION_TIMEOUT_USEC (3 * USEC_PER_SEC)
 /* New data-roots, moved mounts: once a minute; sooner, with growing pauses, while there is nothing to guard or a
  * dockerd is missing, since a restarted one is back within seconds. */
 #define FIND_USEC USEC_PER_MINUTE
@@ -24,9 +24,6 @@
 typedef struct Guarded {
         Partition *partition; /* NULL: free */
         unsigned missed_finds;
-        int32_t asked_pid[PARTITION_ROOTS_MAX]; /* dockerd that was asked for its version, and its life */
-        uint64_t asked_start[PARTITION_ROOTS_MAX];
-        bool ask_again[PARTITION_ROOTS_MAX]; /* it did not answer: just started, or busy */
 } Guarded;
 
 typedef struct HungFinder {
@@ -38,12 +35,11 @@ typedef struct HungFinder {
 struct Discovery {
         DiscoveryWorld world;
         Guarded guarded[PARTITIONS_MAX];
-        Errand *finder, *version;
+        Versions versions;
+        Errand *finder;
         HungFinder hung[FINDERS_HUNG_MAX];
         HungFinder *hangs_next; /* where the running finder would stand if it hung; NULL: no place is left */
         char looking[CONFIG_PATH_MAX]; /* where the running finder is */
-        Guarded *version_of;
-        uint32_t version_root;
         Found found; /* the last answer of the finder: its notes are shown */
         bool begun, found_once;
         bool has_records; /* of before an orderly end, not looked at yet */
@@ -51,7 +47,6 @@ struct Discovery {
         uint64_t find_at_usec; /* USEC_INFINITY: a finder is under way */
         uint64_t soon_usec;    /* something has happened meanwhile: look again then; USEC_INFINITY: nothing has */
         uint64_t pause_usec;
-        unsigned n_unanswered; /* questions for a version, one after the other */
         Message say[2];        /* what an errand is told: copied by it */
         PartitionRecord record; /* too large for the stack */
 };
@@ -59,73 +54,7 @@ struct Discovery {
 /* Then, or when it is due anyhow: the earlier of the two. */
 static void find_at(Discovery *d, uint64_t at_usec) {
         d->find_at_usec = MIN(d->find_at_usec, at_usec);
-        (void) sd_event_source_set_time(d->timer, d->find_at_usec);
-        (void) sd_event_source_set_enabled(d->timer, SD_EVENT_ONESHOT);
-}
-
-/* ---- Docker's version ---------------------------------------------------------------------------------------- */
-
-static void ask_versions(Discovery *d);
-
-static void version_on_done(const Message *answer, int error, void *userdata) {
-        Discovery *d = userdata;
-        bool known = answer && answer->type == MESSAGE_VERSION && answer->version.root == d->version_root;
-        char text[32] = "";
-
-        (void) error;
-        if (!known) {
-                d->version_of->ask_again[d->version_root] = true;
-                if (!d->finder)
-                        find_at(d, clock_monotonic_usec() + MIN(FIND_SOON_USEC << d->n_unanswered, FIND_USEC));
-        }
-        d->n_unanswered = known ? 0 : MIN(d->n_unanswered + 1, 5u);
-        if (d->version_of->partition) {
-                if (known)
-                        (void) text_sanitize(text, sizeof(text), answer->version.text,
-                                strnlen(answer->version.text, sizeof(answer->version.text)));
-                partition_set_docker(d->version_of->partition, d->version_root, known ? answer->version.major : 0, text);
-        }
-        ask_versions(d);
-}
-
-/* Each dockerd is asked once in its life, one at a time. */
-static void ask_versions(Discovery *d) {
-        for (size_t i = 0; i < PARTITIONS_MAX && !d->version; i++) {
-                Guarded *g = d->guarded + i;
-                const PartitionTarget *target = g->partition ? partition_target(g->partition) : NULL;
-
-                for (uint32_t k = 0; target && k < target->n_roots && !d->version; k++) {
-                        const DockerRoot *root = target->roots + k;
-
-                        if (root->dockerd_pid == g->asked_pid[k] && root->dockerd_start == g->asked_start[k])
-                                continue;
-                        g->asked_pid[k] = root->dockerd_pid;
-                        g->asked_start[k] = root->dockerd_start;
-                        /* Another dockerd, or none: what is not known yet is unknown. */
-                        partition_set_docker(g->partition, k, 0, "");
-                        if (root->dockerd_pid == 0 || !root->api_socket[0])
-                                continue;
-                        d->version_of = g;
-                        d->version_root = k;
-                        d->say[0] = (Message){.type = MESSAGE_TARGET, .target = *target};
-                        d->say[1] = (Message){.type = MESSAGE_DOCKERD_GONE, .gone = {.root = k}};
-                        if (errand_start(d->world.partitions->children, d->world.partitions->event,
-                                &(ErrandOrder){.role = ROLE_VERSION, .say = {d->say, d->say + 1},
-                                               .timeout_usec = VERSION_TIMEOUT_USEC, .on_done = version_on_done,
-                                               .userdata = d},
-                                &d->version) < 0)
-                                g->ask_again[k] = true;
-                }
-        }
-}
-
-static void ask_again_who_did_not_answer(Discovery *d) {
-        for (size_t i = 0; i < PARTITIONS_MAX; i++)
-                for (size_t k = 0; k < PARTITION_ROOTS_MAX; k++)
-                        if (d->guarded[i].ask_again[k]) {
-                                d->guarded[i].ask_again[k] = false;
-                                d->guarded[i].asked_pid[k] = -1;
-                        }
+        timer_set(d->timer, d->find_at_usec);
 }
 
 /* ---- what is guarded ----------------------------------------------------------------------------------------- */
@@ -160,8 +89,7 @@ static void drop(Discovery *d, Guarded *g, const char *why) {
 
         (void) text_sanitize(event.mount, sizeof(event.mount), mount, strlen(mount));
         (void) snprintf(event.detail, sizeof(event.detail), "%.255s", why);
-        if (d->version && d->version_of == g)
-                d->version = errand_free(d->version);
+        versions_set_partition(&d->versions, (size_t) (g - d->guarded), NULL);
         g->partition = partition_free(g->partition);
         *g = (Guarded){};
         if (d->world.state)
@@ -218,6 +146,18 @@ static void look_for_missing(Discovery *d, const bool seen[static PARTITIONS_MAX
         }
 }
 
+/* anew: says that it is guarded. */
+static bool guard(Discovery *d, Guarded *g, const PartitionTarget *target, const PartitionRecord *record, bool anew) {
+        size_t place = (size_t) (g - d->guarded);
+
+        if (partition_new(d->world.partitions, place, target, record, &g->partition) < 0)
+                return false;
+        versions_set_partition(&d->versions, place, g->partition);
+        if (anew)
+                partition_tell_guarding(g->partition);
+        return true;
+}
+
 /* What was known of it before an orderly end; NULL: nothing. */
 static const PartitionRecord *find_record(Discovery *d, const PartitionTarget *target) {
         for (size_t i = 0; d->has_records && i < PARTITIONS_MAX; i++)
@@ -251,10 +191,8 @@ static void take_found(Discovery *d) {
                         partition_retarget(g->partition, target);
                 } else {
                         g = free_place(d, target);
-                        if (!g || partition_new(d->world.partitions, (size_t) (g - d->guarded), target,
-                                                find_record(d, target), &g->partition) < 0)
+                        if (!g || !guard(d, g, target, find_record(d, target), true))
                                 continue;
-                        partition_tell_guarding(g->partition);
                 }
                 g->missed_finds = 0;
                 seen[g - d->guarded] = true;
@@ -301,9 +239,8 @@ static void guard_what_hangs(Discovery *d, const char *path) {
                         continue;
                 /* At its own place: the record of another one must not be written over. */
                 g = d->guarded + i;
-                if (!g->partition && partition_new(d->world.partitions, i, &d->record.target, &d->record,
-                                                   &g->partition) >= 0)
-                        partition_tell_guarding(g->partition);
+                if (!g->partition)
+                        (void) guard(d, g, &d->record.target, &d->record, true);
         }
 }
 
@@ -339,8 +276,7 @@ static void finder_on_done(const Message *answer, int error, void *userdata) {
                 for (uint32_t i = 0; i < d->found.n_notes; i++)
                         d->found.notes[i][sizeof(d->found.notes[i]) - 1] = 0;
                 take_found(d);
-                ask_again_who_did_not_answer(d);
-                ask_versions(d);
+                versions_ask_again(&d->versions);
         } else if (error == -ETIMEDOUT)
                 finder_has_hung(d);
         d->found_once = d->found_once || answer || !d->hangs_next;
@@ -368,7 +304,7 @@ static void find(Discovery *d) {
                         d->hangs_next = d->hung + i;
         d->looking[0] = 0;
         d->find_at_usec = USEC_INFINITY;
-        (void) sd_event_source_set_enabled(d->timer, SD_EVENT_OFF);
+        timer_set(d->timer, USEC_INFINITY);
         if (errand_start(d->world.partitions->children, d->world.partitions->event,
                     &(ErrandOrder){.role = ROLE_FINDER, .say = {d->say, skip}, .timeout_usec = FINDER_TIMEOUT_USEC,
                                    .on_done = finder_on_done, .userdata = d, .on_progress = finder_on_progress,
@@ -386,6 +322,13 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 void discovery_begin(Discovery *d) {
         d->begun = true;
         find(d);
+}
+
+static void on_silent(uint64_t pause_usec, void *userdata) {
+        Discovery *d = userdata;
+
+        if (!d->finder)
+                find_at(d, clock_monotonic_usec() + MIN(pause_usec, FIND_USEC));
 }
 
 void discovery_find_soon(Discovery *d) {
@@ -406,8 +349,7 @@ bool discovery_has_found(const Discovery *d) { return d->found_once; }
 void discovery_recall(Discovery *d) {
         for (size_t i = 0; d->world.state && i < PARTITIONS_MAX; i++)
                 if (state_get(d->world.state, RECORD_PARTITION + i, &d->record))
-                        (void) partition_new(d->world.partitions, i, &d->record.target, &d->record,
-                                &d->guarded[i].partition);
+                        (void) guard(d, d->guarded + i, &d->record.target, &d->record, false);
 }
 
 void discovery_recall_when_found(Discovery *d) { d->has_records = d->world.state != NULL; }
@@ -457,11 +399,10 @@ int discovery_new(const DiscoveryWorld *world, Discovery **ret_discovery) {
         d->world = *world;
         d->pause_usec = FIND_SOON_USEC / 2;
         d->find_at_usec = d->soon_usec = USEC_INFINITY;
+        d->versions = (Versions){.world = world->partitions, .on_silent = on_silent, .userdata = d};
         for (size_t i = 0; i < FINDERS_HUNG_MAX; i++)
                 d->hung[i].stuck = (ErrandStuck){.on_gone = finder_is_free_again, .userdata = d};
-        r = sd_event_add_time(world->partitions->event, &d->timer, CLOCK_MONOTONIC, 0, USEC_PER_SEC / 4, on_timer, d);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(d->timer, SD_EVENT_OFF);
+        r = timer_add(world->partitions->event, &d->timer, USEC_PER_SEC / 4, on_timer, d);
         if (r < 0)
                 return r;
         *ret_discovery = TAKE_PTR(d);
@@ -472,7 +413,7 @@ Discovery *discovery_free(Discovery *d) {
         if (!d)
                 return NULL;
         errand_free(d->finder);
-        errand_free(d->version);
+        versions_done(&d->versions);
         for (size_t i = 0; i < FINDERS_HUNG_MAX; i++)
                 worker_free(d->hung[i].stuck.worker);
         for (size_t i = 0; i < PARTITIONS_MAX; i++)

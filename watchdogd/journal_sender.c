@@ -12,6 +12,7 @@
 #include "journal_entry.h"
 #include "journal_sender.h"
 #include "outbox.h"
+#include "timer.h"
 
 /* A restarting journald is back within a second; one that is away for longer is asked more and more rarely. */
 #define RETRY_MIN_USEC (100 * USEC_PER_MSEC)
@@ -249,10 +250,7 @@ static void sender_turn(JournalSender *s) {
         if (settling)
                 wake_usec = MIN(wake_usec, now_usec + SETTLE_USEC);
         sender_save(s);
-        if (wake_usec == USEC_INFINITY)
-                return;
-        (void) sd_event_source_set_time(s->timer, wake_usec);
-        (void) sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT);
+        timer_set(s->timer, wake_usec);
 }
 
 static int sender_on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -303,9 +301,7 @@ int journal_sender_new(sd_event *event, const JournalSenderConfig *config, Journ
         if (r >= 0)
                 r = address_set(&s->stream, config->folder, "stdout");
         if (r >= 0)
-                r = sd_event_add_time(event, &s->timer, CLOCK_MONOTONIC, 0, CHECK_MIN_USEC / 4, sender_on_timer, s);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
+                r = timer_add(event, &s->timer, CHECK_MIN_USEC / 4, sender_on_timer, s);
         if (r >= 0 && config->children)
                 r = console_new(event, config->children, sender_on_cried, s, &s->console);
         if (r < 0)

@@ -6,6 +6,7 @@
 #include "partition_internal.h"
 #include "records.h"
 #include "text.h"
+#include "timer.h"
 
 /* An idle trimmer is asked whether it is there with each quiet look of the watcher (5 s): the service watchdog is told
  * that all is well only after both have answered. */
@@ -159,11 +160,8 @@ void partition_decide(Partition *p) {
                 partition_send_target(p);
         partition_ask_trimmer(p, now_usec);
         partition_order_look(p, wake_at_usec, now_usec);
-        if (p->watcher.missed && wake_at_usec != USEC_INFINITY) {
-                /* Nobody looks: pauses still end and reminders are still due. */
-                (void) sd_event_source_set_time(p->decide, MAX(wake_at_usec, now_usec + USEC_PER_SEC));
-                (void) sd_event_source_set_enabled(p->decide, SD_EVENT_ONESHOT);
-        }
+        if (p->watcher.missed) /* nobody looks: pauses still end and reminders are still due */
+                timer_set(p->decide, MAX(wake_at_usec, now_usec + USEC_PER_SEC));
         p->world.on_turn(p, p->world.userdata);
 }
 
@@ -198,9 +196,7 @@ int partition_new(const PartitionWorld *world, size_t place, const PartitionTarg
                 p->stuck = (Trouble){record->stuck_said, now_usec, now_usec};
                 p->cannot_write = record->cannot_write;
         }
-        r = sd_event_add_time(world->event, &p->decide, CLOCK_MONOTONIC, 0, 100 * USEC_PER_MSEC, partition_on_decide, p);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(p->decide, SD_EVENT_OFF);
+        r = timer_add(world->event, &p->decide, 100 * USEC_PER_MSEC, partition_on_decide, p);
         if (r >= 0)
                 r = post_init(&p->watcher, world->children, world->event, ROLE_WATCHER, target->device, &partition_watcher_ops, p);
         if (r >= 0)

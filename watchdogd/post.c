@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "post.h"
 #include "text.h"
+#include "timer.h"
 #include "units.h"
 
 /* Between two tries: long enough that a hung disk is not hammered with processes, short enough that one that came
@@ -19,15 +20,6 @@
 #define DEADLINE_ACCURACY_USEC (200 * USEC_PER_MSEC)
 
 static void post_man(Post *p);
-
-static void timer_set(sd_event_source *source, uint64_t at_usec) {
-        if (at_usec == USEC_INFINITY) {
-                (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
-                return;
-        }
-        (void) sd_event_source_set_time(source, at_usec);
-        (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-}
 
 static void post_retry_later(Post *p) {
         timer_set(p->retry, clock_monotonic_usec() + p->pause_usec);
@@ -149,21 +141,15 @@ static int on_retry(sd_event_source *s, uint64_t usec, void *userdata) {
         return 0;
 }
 
-static int post_add_timer(Post *p, sd_event_source **source, sd_event_time_handler_t handler) {
-        int r = sd_event_add_time(p->event, source, CLOCK_MONOTONIC, 0, DEADLINE_ACCURACY_USEC, handler, p);
-
-        return r < 0 ? r : sd_event_source_set_enabled(*source, SD_EVENT_OFF);
-}
-
 int post_init(Post *p, Children *children, sd_event *event, Role role, uint64_t key, const PostOps *ops,
               void *userdata) {
         int r;
 
         *p = (Post){.children = children, .event = event, .role = role, .key = key, .ops = ops,
                     .userdata = userdata, .pause_usec = PAUSE_MIN_USEC};
-        r = post_add_timer(p, &p->deadline, on_deadline);
+        r = timer_add(event, &p->deadline, DEADLINE_ACCURACY_USEC, on_deadline, p);
         if (r >= 0)
-                r = post_add_timer(p, &p->retry, on_retry);
+                r = timer_add(event, &p->retry, DEADLINE_ACCURACY_USEC, on_retry, p);
         if (r < 0)
                 return r;
         post_man(p);

@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "service.h"
 #include "text.h"
+#include "timer.h"
 
 /* With the unit's WatchdogSec=8s and a look every 5 s at the latest, a ping goes out with a look; the timer below is
  * for the times when there are none. */
@@ -15,16 +16,16 @@
 static size_t n_partitions(const Service *s) { return s->discovery ? discovery_n_partitions(s->discovery) : 0; }
 
 /* State and level of each partition: when they change, so does what systemctl shows, at once. */
-static uint32_t states_of(const Service *s) {
-        uint32_t states = 0;
+static uint64_t states_of(const Service *s) {
+        uint64_t states = 0;
 
         for (size_t i = 0; i < n_partitions(s); i++) {
                 const Partition *p = discovery_partition(s->discovery, i);
                 EngineStatus status;
 
                 engine_get_status(partition_engine(p), &status);
-                states = states * _GUARD_STATE_MAX * _LEVEL_MAX + (uint32_t) partition_state(p) * _LEVEL_MAX +
-                        (uint32_t) status.level;
+                states = states * _GUARD_STATE_MAX * _LEVEL_MAX + (uint64_t) partition_state(p) * _LEVEL_MAX +
+                        (uint64_t) status.level;
         }
         return states;
 }
@@ -44,7 +45,7 @@ static void append_partition(Text *text, const Partition *p) {
 static void say_status(Service *s, uint64_t now_usec) {
         char line[sizeof(s->status_line)];
         Text text = text_over(line, sizeof(line));
-        uint32_t states = states_of(s);
+        uint64_t states = states_of(s);
 
         if (states == s->told_states && s->status_usec != 0 && now_usec - s->status_usec < STATUS_EVERY_USEC)
                 return;
@@ -60,11 +61,6 @@ static void say_status(Service *s, uint64_t now_usec) {
         notify_send(&s->notify, "STATUS=%s", line);
 }
 
-static void timer_at(sd_event_source *source, uint64_t at_usec) {
-        (void) sd_event_source_set_time(source, at_usec);
-        (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-}
-
 static void ping(Service *s, uint64_t now_usec) {
         uint64_t watchdog_usec = s->notify.watchdog_usec;
 
@@ -77,7 +73,7 @@ static void ping(Service *s, uint64_t now_usec) {
                 partition_take_turn(discovery_partition(s->discovery, i));
         notify_send(&s->notify, "WATCHDOG=1");
         s->pinged_usec = now_usec;
-        timer_at(s->ping_timer, now_usec + watchdog_usec / 10000 * PING_LATEST_PERMYRIAD);
+        timer_set(s->ping_timer, now_usec + watchdog_usec / 10000 * PING_LATEST_PERMYRIAD);
 }
 
 static int on_ping(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -88,7 +84,7 @@ static int on_ping(sd_event_source *source, uint64_t usec, void *userdata) {
         ping(s, now_usec);
         /* One whose watcher hangs has missed its deadline by then. */
         if (s->pinged_usec != now_usec)
-                timer_at(s->ping_timer, now_usec + PING_AGAIN_USEC);
+                timer_set(s->ping_timer, now_usec + PING_AGAIN_USEC);
         return 0;
 }
 
@@ -125,11 +121,9 @@ int service_init(Service *s, sd_event *event, int notify_fd) {
 
         *s = (Service){};
         notify_init_relayed(&s->notify, notify_fd);
-        r = sd_event_add_time(event, &s->ping_timer, CLOCK_MONOTONIC, 0, USEC_PER_SEC / 4, on_ping, s);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(s->ping_timer, SD_EVENT_OFF);
+        r = timer_add(event, &s->ping_timer, PING_AGAIN_USEC, on_ping, s);
         if (r >= 0 && s->notify.watchdog_usec > 0)
-                timer_at(s->ping_timer, clock_monotonic_usec() + s->notify.watchdog_usec / 2);
+                timer_set(s->ping_timer, clock_monotonic_usec() + s->notify.watchdog_usec / 2);
         return r;
 }
 

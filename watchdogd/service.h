@@ -13,7 +13,7 @@ typedef struct Service {
         const Discovery *discovery; /* NULL: nothing is guarded yet */
         sd_event_source *ping_timer;
         uint64_t pinged_usec, status_usec;
-        uint32_t told_states;
+        uint64_t told_states;
         char status_line[256];
         bool ready;
 } Service;
