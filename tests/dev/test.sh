@@ -1,7 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Sourced by ./dev: the test suites. Each prints the summary of its runner; nothing is skipped where CI is set.
 
-dev_pytest=(/usr/bin/python3 -m pytest -q -rs -p no:cacheprovider --durations=5)
+# dev_pytest FOLDER BUILD: its tests. They run in real time on machines that may be busy with something else: what fails
+# is run once more, alone. What fails twice has failed; what failed once is still there to read.
+dev_pytest() {
+        local run=(/usr/bin/python3 -m pytest -q -rs --durations=5 -o cache_dir="$PWD/$2/pytest-cache")
+        "${run[@]}" "$1" && return 0
+        dev_say "what failed in $1 is run once more, alone"
+        "${run[@]}" --last-failed --last-failed-no-failures none "$1"
+}
 
 # Unit and simulator tests, and the layers that must not compile, under gcc with warnings as errors.
 dev_suite_unit() {
@@ -22,7 +29,7 @@ dev_suite_fuzz() { tests/fuzz/run "${FUZZ_SECONDS:-20}"; }
 dev_suite_faults() {
         dev_build build-test -Dwerror=true && rm -f build-test/fault-rows.jsonl &&
                 DISKBRAKE_BUILD="$PWD/build-test" DISKBRAKE_FAULT_RESULTS="$PWD/build-test/fault-rows.jsonl" \
-                        "${dev_pytest[@]}" tests/faults
+                        dev_pytest tests/faults build-test
 }
 
 # Real Docker 20.10 and 26.1, real systemd, real journald, in boxes.
@@ -31,7 +38,7 @@ dev_suite_host() {
                 DESTDIR="$PWD/build-host/destdir" meson install -C build-host --quiet --no-rebuild &&
                 rm -f build-host/fault-rows.jsonl &&
                 DISKBRAKE_DESTDIR="$PWD/build-host/destdir" DISKBRAKE_FAULT_RESULTS="$PWD/build-host/fault-rows.jsonl" \
-                        "${dev_pytest[@]}" tests/host
+                        dev_pytest tests/host build-host
 }
 
 # docs/FAULTS.md, of what the rows of the fault matrix came to in the last runs of the suites faults and host.
