@@ -370,12 +370,15 @@ static void launcher_on_signal(Launcher *l, uint64_t now_usec) {
                 }
 }
 
+/* What PID 1 did not take is tried again that soon: most likely it was only busy. */
+#define OWED_MSEC 100
+
 static int launcher_timeout_msec(const Launcher *l, uint64_t now_usec) {
         uint64_t at = l->restart_at_usec ? l->restart_at_usec : l->stopping ? l->stop_at_usec : 0;
+        bool owes = l->notify.owed[0] || l->notify.owes_ping;
+        int msec = at == 0 ? -1 : at <= now_usec ? 0 : (int) ((at - now_usec + 999) / 1000);
 
-        if (at == 0)
-                return -1;
-        return at <= now_usec ? 0 : (int) ((at - now_usec + 999) / 1000);
+        return owes && (msec < 0 || msec > OWED_MSEC) ? OWED_MSEC : msec;
 }
 
 int launcher_run(const LauncherSeed *seed) {
@@ -420,6 +423,8 @@ int launcher_run(const LauncherSeed *seed) {
                         launcher_on_request(&l);
                 if (n > 0 && fds[2].revents)
                         notify_relay(&l.notify, l.notify_pair[0]);
+                else
+                        (void) notify_pay(&l.notify);
                 if (n > 0 && fds[0].revents)
                         launcher_on_signal(&l, now_usec);
                 if (l.restart_at_usec && now_usec >= l.restart_at_usec && !l.stopping)

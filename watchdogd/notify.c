@@ -60,6 +60,18 @@ static bool begins_with(const char *text, size_t n, const char *what) {
         return n >= strlen(what) && memcmp(text, what, strlen(what)) == 0;
 }
 
+static bool send_text(const Notify *n, const char *text, size_t length) {
+        return send(n->fd, text, length, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0 || (errno != EAGAIN && errno != ENOBUFS);
+}
+
+bool notify_pay(Notify *n) {
+        if (n->owed[0] && send_text(n, n->owed, strlen(n->owed)))
+                n->owed[0] = 0;
+        if (!n->owed[0] && n->owes_ping)
+                n->owes_ping = !send_text(n, "WATCHDOG=1", strlen("WATCHDOG=1"));
+        return n->owed[0] || n->owes_ping;
+}
+
 void notify_relay(Notify *n, int from_fd) {
         char text[NOTIFY_TEXT_MAX];
         ssize_t length = recv(from_fd, text, sizeof(text), MSG_DONTWAIT | MSG_TRUNC);
@@ -67,14 +79,14 @@ void notify_relay(Notify *n, int from_fd) {
 
         if (length <= 0 || k > sizeof(text) || n->fd < 0 || !is_ours(text, k))
                 return;
-        if (n->owed[0] && send(n->fd, n->owed, strlen(n->owed), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
-                n->owed[0] = 0;
-        if ((!n->owed[0] && send(n->fd, text, k, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) || errno != EAGAIN)
+        if (!notify_pay(n) && send_text(n, text, k))
                 return;
-        if (begins_with(text, k, "STATUS=") || begins_with(text, k, "WATCHDOG=") || k >= sizeof(n->owed))
-                return;
-        memcpy(n->owed, text, k); /* instead of what was owed before: the later one counts */
-        n->owed[k] = 0;
+        if (begins_with(text, k, "WATCHDOG="))
+                n->owes_ping = true;
+        else if (!begins_with(text, k, "STATUS=") && k < sizeof(n->owed)) {
+                memcpy(n->owed, text, k); /* instead of what was owed before: the later one counts */
+                n->owed[k] = 0;
+        }
 }
 
 void notify_keep_fd(const Notify *n, const char *name, int fd) {
@@ -94,18 +106,17 @@ void notify_keep_fd(const Notify *n, const char *name, int fd) {
         (void) sendmsg(n->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-void notify_forget_fd(const Notify *n, const char *name) { notify_send(n, "FDSTOREREMOVE=1\nFDNAME=%s", name); }
+void notify_forget_fd(const Notify *n, const char *name) { (void) notify_send(n, "FDSTOREREMOVE=1\nFDNAME=%s", name); }
 
-void notify_send(const Notify *n, const char *format, ...) {
+bool notify_send(const Notify *n, const char *format, ...) {
         char text[NOTIFY_TEXT_MAX];
         va_list args;
         int length;
 
         if (n->fd < 0)
-                return;
+                return true; /* nobody wants to know */
         va_start(args, format);
         length = vsnprintf(text, sizeof(text), format, args);
         va_end(args);
-        if (length > 0)
-                (void) send(n->fd, text, MIN((size_t) length, sizeof(text) - 1), MSG_NOSIGNAL | MSG_DONTWAIT);
+        return length <= 0 || send_text(n, text, MIN((size_t) length, sizeof(text) - 1));
 }

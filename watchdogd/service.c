@@ -11,7 +11,9 @@
 #define PING_LATEST_PERMYRIAD 7500
 /* Not all have answered: asked again that soon. */
 #define PING_AGAIN_USEC (250 * USEC_PER_MSEC)
+/* A line for people; levels may come and go many times a second. */
 #define STATUS_EVERY_USEC (5 * USEC_PER_SEC)
+#define STATUS_CHANGED_USEC (500 * USEC_PER_MSEC)
 
 static size_t n_partitions(const Service *s) { return s->discovery ? discovery_n_partitions(s->discovery) : 0; }
 
@@ -47,7 +49,9 @@ static void say_status(Service *s, uint64_t now_usec) {
         Text text = text_over(line, sizeof(line));
         uint64_t states = states_of(s);
 
-        if (states == s->told_states && s->status_usec != 0 && now_usec - s->status_usec < STATUS_EVERY_USEC)
+        uint64_t gap_usec = states == s->told_states ? STATUS_EVERY_USEC : STATUS_CHANGED_USEC;
+
+        if (s->status_usec != 0 && now_usec - s->status_usec < gap_usec)
                 return;
         s->told_states = states;
         s->status_usec = now_usec;
@@ -58,7 +62,7 @@ static void say_status(Service *s, uint64_t now_usec) {
         if (streq(line, s->status_line))
                 return;
         memcpy(s->status_line, line, sizeof(line));
-        notify_send(&s->notify, "STATUS=%s", line);
+        (void) notify_send(&s->notify, "STATUS=%s", line);
 }
 
 static void ping(Service *s, uint64_t now_usec) {
@@ -69,9 +73,10 @@ static void ping(Service *s, uint64_t now_usec) {
         for (size_t i = 0; i < n_partitions(s); i++)
                 if (!partition_had_turn(discovery_partition(s->discovery, i), now_usec))
                         return;
+        if (!notify_send(&s->notify, "WATCHDOG=1"))
+                return;
         for (size_t i = 0; i < n_partitions(s); i++)
                 partition_take_turn(discovery_partition(s->discovery, i));
-        notify_send(&s->notify, "WATCHDOG=1");
         s->pinged_usec = now_usec;
         timer_set(s->ping_timer, now_usec + watchdog_usec / 10000 * PING_LATEST_PERMYRIAD);
 }
@@ -99,22 +104,21 @@ void service_update(Service *s) {
 void service_set_ready(Service *s) {
         if (s->ready)
                 return;
-        s->ready = true;
         say_status(s, clock_monotonic_usec());
-        notify_send(&s->notify, "READY=1");
+        s->ready = notify_send(&s->notify, "READY=1"); /* else with the next turn */
 }
 
 void service_say_reloading(Service *s) {
         if (s->ready)
-                notify_send(&s->notify, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long) clock_monotonic_usec());
+                (void) notify_send(&s->notify, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long) clock_monotonic_usec());
 }
 
 void service_say_reloaded(Service *s) {
         if (s->ready)
-                notify_send(&s->notify, "READY=1");
+                (void) notify_send(&s->notify, "READY=1");
 }
 
-void service_say_stopping(Service *s) { notify_send(&s->notify, "STOPPING=1"); }
+void service_say_stopping(Service *s) { (void) notify_send(&s->notify, "STOPPING=1"); }
 
 int service_init(Service *s, sd_event *event, int notify_fd) {
         int r;

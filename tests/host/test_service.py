@@ -70,6 +70,9 @@ def test_each_process_has_what_it_needs_and_no_more(guard):
         assert status['NoNewPrivs'] == ['1'] and status['Seccomp'] == ['2'], role
         assert status['Groups'] == [] or user == '0', (role, status['Groups'])
         assert int(status['VmLck'][0]) > 0, role
+        # Real-time priority, or where the box has no budget for it the highest ordinary one.
+        fields = guard.box.run('cat', f'/proc/{found[role]}/stat').stdout.rsplit(')')[-1].split()
+        assert int(fields[38]) == 1 or int(fields[16]) == -20, (role, fields[38], fields[16])
 
 
 def test_nobody_can_write_what_it_must_not(guard):

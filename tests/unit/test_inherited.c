@@ -156,7 +156,7 @@ static void that_it_is_ready_is_said_until_it_is_heard(void **state) {
         struct sockaddr_un address = {.sun_family = AF_UNIX};
         char text[256] = "";
         Notify notify;
-        int listener, pair[2], n_ready = 0;
+        int listener, pair[2], n_ready = 0, n_alive = 0;
 
         (void) state;
         (void) snprintf(address.sun_path, sizeof(address.sun_path), "%s/notify", folder);
@@ -174,16 +174,18 @@ static void that_it_is_ready_is_said_until_it_is_heard(void **state) {
         notify_relay(&notify, pair[0]);
         assert_int_equal(send(pair[1], "MAINPID=1", 9, 0), 9); /* not what a guard has to say */
         notify_relay(&notify, pair[0]);
+        assert_true(notify_pay(&notify));
         while (recv(listener, text, sizeof(text) - 1, 0) > 0)
                 assert_null(strstr(text, "READY"));
-        assert_int_equal(send(pair[1], "WATCHDOG=1", 10, 0), 10);
-        notify_relay(&notify, pair[0]);
+        assert_false(notify_pay(&notify)); /* it reads again: that it is ready, and alive */
         for (ssize_t n; (n = recv(listener, text, sizeof(text) - 1, 0)) > 0;) {
                 text[n] = 0;
                 n_ready += streq(text, "READY=1");
+                n_alive += streq(text, "WATCHDOG=1");
                 assert_null(strstr(text, "MAINPID"));
         }
         assert_int_equal(n_ready, 1);
+        assert_int_equal(n_alive, 1);
         notify_done(&notify);
         (void) close(listener);
         (void) close(pair[0]);
