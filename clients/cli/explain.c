@@ -52,7 +52,7 @@ static const struct {
         const char *error, *sentence;
 } sentences[] = {
         {"io.diskbrake.NoSuchContainer",
-                "no container is called {name}: diskbrake status --json lists them all"},
+                "no container is called {name}: diskbrake status --json lists them"},
         {"io.diskbrake.AmbiguousName",
                 "{name} means more than one container: give the full name or more of the id"},
         {"io.diskbrake.Protected", "{name} is protected (policy alert): its log is never touched"},
