@@ -71,7 +71,7 @@ typedef enum MessageType {
         MESSAGE_OUTCOME,
         MESSAGE_ALIVE,  /* to a trimmer: say that you are there; from it: it is (with what it may write to) */
         /* one-shot children to supervisor */
-        MESSAGE_CONFIG,  /* config_text: outcome of reading the configuration */
+        MESSAGE_CONFIG,  /* config: outcome of reading the configuration */
         MESSAGE_SKIP,    /* to the finder, after MESSAGE_CONFIG: n paths in skip at which earlier ones hang */
         MESSAGE_LOOKING, /* from it: looking.path, before it looks there */
         MESSAGE_FOUND,   /* found */
@@ -136,5 +136,6 @@ size_t message_size(uint32_t type);
 /* Sends one message. -EAGAIN: the peer does not read (dont_wait); -EPIPE: it is gone. */
 int message_send(int fd, const Message *message, bool dont_wait);
 
-/* Receives one message, checks type and size, zero-fills the rest. 0; -EAGAIN; -EPIPE: the peer is gone; -EBADMSG. */
+/* Receives one message, checks type and size; what lies behind its arm of the union is left as it was. 0; -EAGAIN;
+ * -EPIPE: the peer is gone; -EBADMSG. */
 int message_receive(int fd, Message *ret_message, bool dont_wait);

@@ -26,8 +26,9 @@ typedef struct Outbox {
         uint64_t n_unsure; /* let go of after they were sent, before they were read */
 } Outbox;
 
-/* When it is full, room is made by what was sent already, then by the least important one that waits, the oldest of
- * these first (which may be the new one itself); that is counted. */
+/* When it is full, room is made by what was taken, then by the least important of all others, sent or not, the oldest
+ * of these first (which may be the new one itself). One that waited is counted as dropped; one that was sent is counted
+ * as unsure. */
 void outbox_add(Outbox *o, const Event *event, uint64_t wall_usec, uint64_t now_usec);
 
 /* The oldest that waits; NULL: none does. */

@@ -2,8 +2,8 @@
 
 /* One client: reading, one message at a time, and writing without ever waiting.
  *
- * A connection is freed only from its own source `again`, so that every function here may drop it and go
- * on. */
+ * Nothing here frees a connection but its own source `again`, so that every function may drop it and go on.
+ * The server frees an idle one to make room, from the source that accepts. */
 
 #include "varlink_connection.h"
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Errors that a healthy system never returns, put by strace into the N-th call of each kind, for all N until an act or a
-start runs through without. Whatever fails: the log stays valid, nothing that is kept is lost, the next trim works; and
-the guard goes on, or is started again and goes on then. Fixed points, nothing is random."""
+"""Errors that a healthy system never returns, put by strace into the N-th call of each kind: of the trimmer for all N
+until an act runs through without; of the supervisor, watchers and launcher once a kind; of a start at chosen N. Whatever
+fails: the log stays valid, nothing that is kept is lost, the next trim works; and the guard
+goes on, or is started again and goes on then. Fixed points, nothing is random."""
 
 import contextlib
 import os
