@@ -8,8 +8,8 @@
 #include "text.h"
 #include "timer.h"
 
-/* An idle trimmer is asked whether it is there with each quiet look of the watcher (5 s): the service watchdog is told
- * that all is well only after both have answered. */
+/* An idle trimmer is asked whether it is there with each quiet look of the watcher (5 s), and after each ping of the
+ * service watchdog, which is told that all is well only after both have answered since the last one. */
 #define ALIVE_USEC (4 * USEC_PER_SEC)
 
 /* ---- acting ------------------------------------------------------------------------------------------------ */
@@ -114,7 +114,7 @@ static void partition_ask_trimmer(Partition *p, uint64_t now_usec) {
                 return;
         /* One that owes an answer is not asked again, and its deadline stands. */
         if (message.alive.hold == p->holding &&
-            (p->trimmer.due_usec != USEC_INFINITY || now_usec - p->alive_asked_usec < ALIVE_USEC))
+            (p->trimmer.due_usec != USEC_INFINITY || (p->trimmer.heard && now_usec - p->alive_asked_usec < ALIVE_USEC)))
                 return;
         if (post_send(&p->trimmer, &message) < 0)
                 return;
@@ -344,6 +344,8 @@ bool partition_had_turn(const Partition *p, uint64_t now_usec) {
         return post_is_accounted_for(&p->watcher, now_usec) && post_is_accounted_for(&p->trimmer, now_usec);
 }
 
-void partition_take_turn(Partition *p) {
+void partition_take_turn(Partition *p, uint64_t now_usec) {
         p->watcher.heard = p->trimmer.heard = false;
+        /* Not with the next look: that may be further away than the next ping is due. */
+        partition_ask_trimmer(p, now_usec);
 }

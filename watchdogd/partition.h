@@ -66,5 +66,5 @@ void partition_describe(const Partition *partition, char *buf, size_t buf_bytes)
 /* Since the last call of partition_take_turn(), its watcher and its trimmer have answered, or have still time to, or
  * have missed their deadline, which was acted on. */
 bool partition_had_turn(const Partition *partition, uint64_t now_usec);
-void partition_take_turn(Partition *partition);
+void partition_take_turn(Partition *partition, uint64_t now_usec);
 bool partition_has_started(const Partition *partition); /* the first look was answered, or its deadline missed */

@@ -76,7 +76,7 @@ static void ping(Service *s, uint64_t now_usec) {
         if (!notify_send(&s->notify, "WATCHDOG=1"))
                 return;
         for (size_t i = 0; i < n_partitions(s); i++)
-                partition_take_turn(discovery_partition(s->discovery, i));
+                partition_take_turn(discovery_partition(s->discovery, i), now_usec);
         s->pinged_usec = now_usec;
         timer_set(s->ping_timer, now_usec + watchdog_usec / 10000 * PING_LATEST_PERMYRIAD);
 }

@@ -535,6 +535,28 @@ def test_output_whose_reader_goes_away(row, rig, well):
 
 # ---- the service manager ----------------------------------------------------------------------------------------
 
+def test_pings_keep_coming_between_the_looks(row, rig, well):
+    """Found on a host that made a hundred containers: the trimmer had answered before the last ping, and was asked again
+    only with the look after next."""
+    watchdog_sec = 2
+    row(injected=f'WatchdogSec={watchdog_sec}, less than a quiet guard has between two looks; containers come',
+        holds=['no two WATCHDOG=1 further apart than that', OTHERS])
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(rig.path('/run/notify')))
+        manager.settimeout(0.05)
+        rig.start(wrapper=['env', 'NOTIFY_SOCKET=/run/notify', f'WATCHDOG_USEC={watchdog_sec * 1_000_000}'])
+        pings, begin = [], time.monotonic()
+        while time.monotonic() < begin + 20:
+            if len(pings) == 6 and len(well.n_lines) < 2:
+                well.add_container('new')
+            with contextlib.suppress(TimeoutError):
+                if manager.recv(65536) == b'WATCHDOG=1':
+                    pings.append(time.monotonic())
+    gaps = [after - before for before, after in zip(pings, pings[1:])]
+    assert len(gaps) >= 10 and max(gaps) < watchdog_sec, gaps
+    well.assert_guarded()
+
+
 def test_a_service_manager_that_does_not_read(row, rig, well):
     row(injected='NOTIFY_SOCKET whose reader reads nothing, its queue full; later it reads',
         holds=[ALERTED, NO_WAIT, OTHERS, 'WATCHDOG=1 comes again'])
