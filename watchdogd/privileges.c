@@ -63,10 +63,14 @@ static int capabilities_set(uint64_t set) {
 }
 
 static int bounding_set_drop(uint64_t keep) {
-        for (unsigned c = 0; prctl(PR_CAPBSET_READ, c, 0, 0, 0) >= 0; c++)
-                if (!(keep & CAP(c)) && prctl(PR_CAPBSET_READ, c, 0, 0, 0) == 1 && prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0)
+        for (unsigned c = 0;; c++) {
+                int r = prctl(PR_CAPBSET_READ, c, 0, 0, 0);
+
+                if (r < 0)
+                        return errno == EINVAL ? 0 : -errno; /* EINVAL: the kernel knows no more of them */
+                if (r > 0 && !(keep & CAP(c)) && prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0)
                         return -errno;
-        return 0;
+        }
 }
 
 /* With MCL_FUTURE every allocation counts against the limit, so that a small one (8 MiB by default, which no longer
