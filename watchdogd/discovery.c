@@ -41,6 +41,7 @@ struct Discovery {
         HungFinder *hangs_next; /* where the running finder would stand if it hung; NULL: no place is left */
         char looking[CONFIG_PATH_MAX]; /* where the running finder is */
         Found found; /* the last answer of the finder: its notes are shown */
+        char failed[128]; /* why there was none the last time, and not because it hangs; "" when there was */
         bool begun, found_once;
         bool has_records; /* of before an orderly end, not looked at yet */
         sd_event_source *timer;
@@ -259,10 +260,24 @@ static void finder_has_hung(Discovery *d) {
         guard_what_hangs(d, h->path);
 }
 
+/* Killed, or short of memory. Said once; one that works again takes it back. */
+static void finder_has_failed(Discovery *d, int error) {
+        Event event = {.type = EVENT_NOTICE};
+        bool is_known = d->failed[0];
+
+        (void) snprintf(d->failed, sizeof(d->failed), "the search for Docker's data-roots failed: %s; it is tried again",
+                errand_error_to_string(error));
+        (void) snprintf(event.detail, sizeof(event.detail), "%s", d->failed);
+        if (!is_known)
+                teller_tell(d->world.partitions->teller, &event);
+}
+
 static void finder_on_done(const Message *answer, int error, void *userdata) {
         Discovery *d = userdata;
+        bool failed = !answer && error != -ETIMEDOUT;
 
         if (answer && answer->type == MESSAGE_FOUND) {
+                d->failed[0] = 0;
                 d->found = answer->found;
                 /* It has seen what others wrote: its counts are not taken on trust. */
                 d->found.n_partitions = MIN(d->found.n_partitions, (uint32_t) PARTITIONS_MAX);
@@ -277,10 +292,12 @@ static void finder_on_done(const Message *answer, int error, void *userdata) {
                         d->found.notes[i][sizeof(d->found.notes[i]) - 1] = 0;
                 take_found(d);
                 versions_ask_again(&d->versions);
-        } else if (error == -ETIMEDOUT)
+        } else if (failed)
+                finder_has_failed(d, error);
+        else
                 finder_has_hung(d);
-        d->found_once = d->found_once || answer || !d->hangs_next;
-        if (misses_partition(d)) /* it may be there again in a moment, or is gone for good */
+        d->found_once = d->found_once || answer || failed || !d->hangs_next;
+        if (failed || misses_partition(d)) /* it may be there again in a moment, or is gone for good */
                 d->pause_usec = FIND_SOON_USEC;
         else
                 d->pause_usec = misses_dockerd(d) ? MIN(2 * d->pause_usec, FIND_USEC) : FIND_USEC;
@@ -291,6 +308,7 @@ static void finder_on_done(const Message *answer, int error, void *userdata) {
 
 static void find(Discovery *d) {
         Message *skip = d->say + 1;
+        int r;
 
         if (d->finder || !d->begun)
                 return;
@@ -305,12 +323,13 @@ static void find(Discovery *d) {
         d->looking[0] = 0;
         d->find_at_usec = USEC_INFINITY;
         timer_set(d->timer, USEC_INFINITY);
-        if (errand_start(d->world.partitions->children, d->world.partitions->event,
+        r = errand_start(d->world.partitions->children, d->world.partitions->event,
                     &(ErrandOrder){.role = ROLE_FINDER, .say = {d->say, skip}, .timeout_usec = FINDER_TIMEOUT_USEC,
                                    .on_done = finder_on_done, .userdata = d, .on_progress = finder_on_progress,
                                    .stuck = d->hangs_next ? &d->hangs_next->stuck : NULL},
-                    &d->finder) < 0)
-                find_at(d, clock_monotonic_usec() + FIND_SOON_USEC);
+                    &d->finder);
+        if (r < 0)
+                finder_on_done(NULL, r, d);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -382,6 +401,8 @@ Partition *discovery_partition(const Discovery *d, size_t index) {
 size_t discovery_notes(const Discovery *d, const char **ret_notes, size_t n_max) {
         size_t n = 0;
 
+        if (d->failed[0] && n < n_max)
+                ret_notes[n++] = d->failed;
         for (size_t i = 0; i < FINDERS_HUNG_MAX && n < n_max; i++)
                 if (d->hung[i].stuck.worker && d->hung[i].note[0])
                         ret_notes[n++] = d->hung[i].note;

@@ -30,7 +30,7 @@ void discovery_remember(Discovery *discovery, const Partition *partition);
 /* Now, and from then on by itself. */
 void discovery_begin(Discovery *discovery);
 void discovery_find_soon(Discovery *discovery);
-bool discovery_has_found(const Discovery *discovery); /* at least once, or missed the deadline */
+bool discovery_has_found(const Discovery *discovery); /* at least once, or failed to */
 
 size_t discovery_n_partitions(const Discovery *discovery);
 Partition *discovery_partition(const Discovery *discovery, size_t index); /* NULL: no such */

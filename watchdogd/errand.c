@@ -55,8 +55,9 @@ static void errand_on_message(Worker *w, const Message *message, void *userdata)
 }
 
 static void errand_on_gone(Worker *w, void *userdata) {
-        (void) w;
-        errand_done(userdata, NULL, -ECHILD);
+        int error = worker_error(w);
+
+        errand_done(userdata, NULL, error < 0 ? error : -ECHILD);
 }
 
 static void stuck_on_up(Worker *w, void *userdata) { (void) userdata, worker_kill(w); }
@@ -111,4 +112,9 @@ int errand_start(Children *children, sd_event *event, const ErrandOrder *order, 
         }
         *ret_errand = e;
         return 0;
+}
+
+const char *errand_error_to_string(int error) {
+        return error == -ECHILD ? "its process ended before its time" : error == -ETIMEDOUT ? "no answer in time" :
+                strerror(-error);
 }

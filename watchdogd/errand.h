@@ -33,3 +33,6 @@ typedef struct ErrandOrder {
 int errand_start(Children *children, sd_event *event, const ErrandOrder *order, Errand **ret_errand);
 /* Gives it up without calling on_done. */
 Errand *errand_free(Errand *errand);
+
+/* Why there was no answer, for people. */
+const char *errand_error_to_string(int error);

@@ -9,9 +9,11 @@
 #include "units.h"
 
 /* Between two tries: long enough that a hung disk is not hammered with processes, short enough that one that came
- * back is guarded again before a flood fills it. */
+ * back is guarded again before a flood fills it. Those that just die (somebody kills them, memory is short) leave nothing
+ * behind: one a second costs little, and nobody looks meanwhile. */
 #define PAUSE_MIN_USEC (200 * USEC_PER_MSEC)
 #define PAUSE_MAX_USEC (30 * USEC_PER_SEC)
+#define PAUSE_DIED_MAX_USEC USEC_PER_SEC
 /* A worker that lived that long had a good start: the next pause is short again. */
 #define GOOD_START_USEC USEC_PER_SEC
 /* A deadline that is seen so much too late was missed by the guard, not by the worker: it gets as much again. */
@@ -23,7 +25,7 @@ static void post_man(Post *p);
 
 static void post_retry_later(Post *p) {
         timer_set(p->retry, clock_monotonic_usec() + p->pause_usec);
-        p->pause_usec = MIN(2 * p->pause_usec, PAUSE_MAX_USEC);
+        p->pause_usec = MIN(2 * p->pause_usec, p->hung || p->crowded ? PAUSE_MAX_USEC : PAUSE_DIED_MAX_USEC);
 }
 
 static void post_miss(Post *p, int error) {

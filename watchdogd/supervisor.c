@@ -205,7 +205,8 @@ static void reader_on_done(const Message *answer, int error, void *userdata) {
                 (void) text_sanitize(why, sizeof(why), answer->config.error,
                         strnlen(answer->config.error, sizeof(answer->config.error)));
         else
-                (void) snprintf(why, sizeof(why), "%s could not be read: %s", s->options->config_path, strerror(-error));
+                (void) snprintf(why, sizeof(why), "%s could not be read: %s", s->options->config_path,
+                        errand_error_to_string(error));
 
         if (!s->configured && !ok) {
                 /* Nothing is guarded by a configuration that nobody meant. */

@@ -57,9 +57,8 @@ if [ -d /sys/fs/fuse/connections ]; then mount -t fusectl rig /sys/fs/fuse/conne
 mount --bind "$1/kmsg" /dev/kmsg
 mkdir -p /run/systemd/journald.conf.d /run/rig
 cp "$1/journald.conf" /run/systemd/journald.conf.d/rig.conf
-trap '' CHLD
 echo ready
-exec cat
+exec env --ignore-signal=CHLD cat
 '''
 
 # Audit= empty: the kernel's auditing stays as it is on this machine.
@@ -320,6 +319,10 @@ class Partition:
         log.touch()
         log.chmod(0o640)
         self.n_lines[container] = 0
+
+    def remove_container(self, container):
+        shutil.rmtree(self.outside / 'docker/containers' / self.container_id(container))
+        del self.n_lines[container]
 
     def fill_log(self, total=8 * MIB, container='web'):
         """Whole lines from where it ended before. Nobody else may be writing."""

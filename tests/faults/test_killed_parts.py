@@ -7,8 +7,8 @@ import signal
 
 import pytest
 
-from matrix import ALERTED, BOUNDED, OTHERS, RECOVERS, VALID
-from rig import is_alive, state_of, wait_for
+from matrix import ALERTED, BOUNDED, OTHERS, RECOVERS, VALID, need
+from rig import children_of, is_alive, name_of, state_of, wait_for
 
 REPLACED = [ALERTED, 'replaced', OTHERS, BOUNDED, VALID]
 
@@ -54,16 +54,39 @@ def test_a_watcher_that_is_stopped(row, rig, well, sick):
 
 
 def test_a_watcher_that_is_killed_again_and_again(row, rig, well, sick):
-    row(injected='watcher killed as often as it comes back, 5 times',
-        holds=['replacements come more and more rarely', *REPLACED])
+    row(injected='watcher killed as often as it comes back, 8 times',
+        holds=['replacements come more and more rarely, but within about a second', *REPLACED])
     seen = set()
-    for _ in range(5):
+    for _ in range(8):
         pid = wait_for(lambda: next(iter(set(sick.pids('watcher')) - seen), None), text=rig.describe)
         seen.add(pid)
         os.kill(pid, signal.SIGKILL)
         wait_for(lambda: not is_alive(pid), 5, text='not reaped')
         assert well.status()['state'] == 'guarding'
     assert_replaced(row, rig, sick, well, 'watcher', pid, 'sight')
+    assert row.recovered_sec < 2, row.recovered_sec     # with the pause for a hung one it would be half a minute
+
+
+def test_finders_that_are_killed(row, rig, well):
+    row(injected='each finder killed with SIGKILL in a start, three of them (strace)',
+        holds=['status says that the search fails, the journal once', 'the next finder that lives is enough'])
+    need('strace')
+    rig.start_journald()
+    rig.write_config()
+    rig.path('/run/trace').touch()
+    # Nobody else reads links.
+    rig.start_daemon(wrapper=['strace', '-D', '-f', '-qq', '-o', '/run/trace', '-e', 'trace=readlink', '-e',
+                              'inject=readlink:signal=KILL:when=1'])
+    wait_for(lambda: rig.path('/run/trace').read_text().count('killed by SIGKILL') >= 3, 15, 0.05, rig.describe)
+    assert any('search' in note and 'failed' in note for note in rig.status()['notes']), rig.status()
+    assert len(rig.events('notice')) == 1, rig.describe()
+    with row.recovery():
+        tracer, = (pid for pid in children_of(rig.pid) if name_of(pid) == 'strace')
+        os.kill(tracer, signal.SIGKILL)     # which lets go of them
+        well.wait_state('guarding')
+    rig.learn()
+    assert not any('search' in note for note in rig.status()['notes']), rig.status()
+    well.assert_guarded()
 
 
 def test_an_idle_trimmer_that_is_killed(row, rig, well, sick):
