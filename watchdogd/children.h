@@ -42,5 +42,5 @@ Worker *worker_free(Worker *worker);
 
 pid_t worker_pid(const Worker *worker); /* 0: not forked yet */
 bool worker_is_alone(const Worker *worker); /* no other is left at its post */
-int worker_error(const Worker *worker); /* why it could not be forked; -EAGAIN: earlier ones are still stuck; 0: it was */
+int worker_error(const Worker *worker); /* why it could not be forked; -EBUSY: earlier ones are still stuck; 0: it was */
 const StagePage *worker_stage(const Worker *worker); /* NULL: has none */

@@ -18,6 +18,8 @@
 #define FIND_USEC USEC_PER_MINUTE
 #define FIND_SOON_USEC (2 * USEC_PER_SEC)
 #define FIND_AFTER_GONE_USEC (500 * USEC_PER_MSEC)
+/* A search that fails is said again, for those who came later. */
+#define FAILED_AGAIN_USEC (10 * USEC_PER_MINUTE)
 /* A partition that the finder misses once may only have been busy; twice, it is gone. */
 #define MISSED_FINDS_MAX 2
 
@@ -42,6 +44,7 @@ struct Discovery {
         char looking[CONFIG_PATH_MAX]; /* where the running finder is */
         Found found; /* the last answer of the finder: its notes are shown */
         char failed[128]; /* why there was none the last time, and not because it hangs; "" when there was */
+        uint64_t failed_said_usec;
         bool begun, found_once;
         bool has_records; /* of before an orderly end, not looked at yet */
         sd_event_source *timer;
@@ -229,13 +232,14 @@ static void finder_on_progress(const Message *message, void *userdata) {
 /* What hung has let go of it: what is there can be looked for again. */
 static void finder_is_free_again(void *userdata) { discovery_find_soon(userdata); }
 
-/* After an orderly end: what was guarded at that path is guarded on. It will be blind there, and say so. */
-static void guard_what_hangs(Discovery *d, const char *path) {
-        for (size_t i = 0; d->has_records && path[0] && i < PARTITIONS_MAX; i++) {
+/* After an orderly end: what was guarded at that path, or anywhere (NULL), is guarded on. Where it hangs it will be blind,
+ * and say so. */
+static void guard_what_was(Discovery *d, const char *path) {
+        for (size_t i = 0; d->has_records && i < PARTITIONS_MAX; i++) {
                 Guarded *g;
 
                 if (!state_get(d->world.state, RECORD_PARTITION + i, &d->record) ||
-                    !(is_among(&d->record.target, path) || mounts_is_below(path, d->record.target.mount)) ||
+                    (path && !is_among(&d->record.target, path) && !mounts_is_below(path, d->record.target.mount)) ||
                     find_guarded(d, d->record.target.device))
                         continue;
                 /* At its own place: the record of another one must not be written over. */
@@ -250,6 +254,7 @@ static void finder_has_hung(Discovery *d) {
         HungFinder *h = d->hangs_next;
         Event event = {.type = EVENT_NOTICE, .error = -ETIMEDOUT};
 
+        d->failed[0] = 0; /* this note takes its place */
         if (!h || !h->stuck.worker)
                 return;
         memcpy(h->path, d->looking, sizeof(h->path));
@@ -257,26 +262,31 @@ static void finder_has_hung(Discovery *d) {
                 "%s hangs: what is there is not looked for until it answers again", h->path[0] ? h->path : "/proc");
         (void) snprintf(event.detail, sizeof(event.detail), "%.255s", h->note);
         teller_tell(d->world.partitions->teller, &event);
-        guard_what_hangs(d, h->path);
+        if (h->path[0])
+                guard_what_was(d, h->path);
 }
 
-/* Killed, or short of memory. Said once; one that works again takes it back. */
+/* Killed, or short of memory. One that works again takes it back. */
 static void finder_has_failed(Discovery *d, int error) {
         Event event = {.type = EVENT_NOTICE};
-        bool is_known = d->failed[0];
+        uint64_t now_usec = clock_monotonic_usec();
+        bool is_known = d->failed[0] && now_usec < d->failed_said_usec + FAILED_AGAIN_USEC;
 
         (void) snprintf(d->failed, sizeof(d->failed), "the search for Docker's data-roots failed: %s; it is tried again",
                 errand_error_to_string(error));
         (void) snprintf(event.detail, sizeof(event.detail), "%s", d->failed);
-        if (!is_known)
+        if (!is_known) {
+                d->failed_said_usec = now_usec;
                 teller_tell(d->world.partitions->teller, &event);
+        }
+        guard_what_was(d, NULL);
 }
 
 static void finder_on_done(const Message *answer, int error, void *userdata) {
         Discovery *d = userdata;
-        bool failed = !answer && error != -ETIMEDOUT;
+        bool found = answer && answer->type == MESSAGE_FOUND, failed = !found && error != -ETIMEDOUT;
 
-        if (answer && answer->type == MESSAGE_FOUND) {
+        if (found) {
                 d->failed[0] = 0;
                 d->found = answer->found;
                 /* It has seen what others wrote: its counts are not taken on trust. */
@@ -293,10 +303,10 @@ static void finder_on_done(const Message *answer, int error, void *userdata) {
                 take_found(d);
                 versions_ask_again(&d->versions);
         } else if (failed)
-                finder_has_failed(d, error);
+                finder_has_failed(d, answer ? -EBADMSG : error);
         else
                 finder_has_hung(d);
-        d->found_once = d->found_once || answer || failed || !d->hangs_next;
+        d->found_once = d->found_once || found || failed || !d->hangs_next;
         if (failed || misses_partition(d)) /* it may be there again in a moment, or is gone for good */
                 d->pause_usec = FIND_SOON_USEC;
         else
@@ -362,6 +372,8 @@ void discovery_find_soon(Discovery *d) {
 }
 
 bool discovery_has_found(const Discovery *d) { return d->found_once; }
+
+bool discovery_is_failing(const Discovery *d) { return d->failed[0]; }
 
 /* ---- over a crash -------------------------------------------------------------------------------------------- */
 

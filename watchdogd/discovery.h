@@ -31,6 +31,7 @@ void discovery_remember(Discovery *discovery, const Partition *partition);
 void discovery_begin(Discovery *discovery);
 void discovery_find_soon(Discovery *discovery);
 bool discovery_has_found(const Discovery *discovery); /* at least once, or failed to */
+bool discovery_is_failing(const Discovery *discovery); /* the search itself; the notes say why */
 
 size_t discovery_n_partitions(const Discovery *discovery);
 Partition *discovery_partition(const Discovery *discovery, size_t index); /* NULL: no such */

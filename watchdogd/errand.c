@@ -115,6 +115,14 @@ int errand_start(Children *children, sd_event *event, const ErrandOrder *order, 
 }
 
 const char *errand_error_to_string(int error) {
-        return error == -ECHILD ? "its process ended before its time" : error == -ETIMEDOUT ? "no answer in time" :
-                strerror(-error);
+        switch (error) {
+        case -ECHILD:
+                return "its process ended before its time";
+        case -ETIMEDOUT:
+                return "no answer in time";
+        case -EBUSY:
+                return "the processes that were sent before are stuck in the kernel";
+        default:
+                return strerror(-error);
+        }
 }

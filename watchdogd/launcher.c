@@ -184,7 +184,7 @@ static bool launcher_has_post(uint32_t role, uint64_t key, void *userdata) {
         return launcher_n_children(userdata, role, key) > 0;
 }
 
-/* Forks a role. On success ret_fds[0] is the other end of its channel, ret_fds[1] its stage or -EBADF (borrowed). */
+/* Forks a role. -EBUSY: its places are taken by those that are stuck. On success ret_fds[0] is the other end of its channel, ret_fds[1] its stage or -EBADF (borrowed). */
 static int launcher_fork(Launcher *l, Role role, uint64_t key, pid_t *ret_pid, int ret_fds[static LAUNCH_FDS_MAX]) {
         _cleanup_close_ int ours = -EBADF, theirs = -EBADF;
         int pair[2], stage_fd = -EBADF;
@@ -192,11 +192,11 @@ static int launcher_fork(Launcher *l, Role role, uint64_t key, pid_t *ret_pid, i
         pid_t pid, self;
 
         if (role != ROLE_SUPERVISOR && child == CHILDREN_MAX)
-                return -EAGAIN;
+                return -EBUSY;
         /* One-shot children that are stuck on a dead disk must not use up the places of those that guard. */
         if (role != ROLE_SUPERVISOR &&
             launcher_n_children(l, role, key) >= (role > ROLE_TRIMMER ? ONE_SHOTS_MAX : POST_MAX))
-                return -EAGAIN;
+                return -EBUSY;
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return -errno;
         ours = pair[0];

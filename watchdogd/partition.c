@@ -9,7 +9,7 @@
 #include "timer.h"
 
 /* An idle trimmer is asked whether it is there with each quiet look of the watcher (5 s), and after each ping of the
- * service watchdog, which is told that all is well only after both have answered since the last one. */
+ * service watchdog, so that the next one can vouch for it: partition_had_turn(). */
 #define ALIVE_USEC (4 * USEC_PER_SEC)
 
 /* ---- acting ------------------------------------------------------------------------------------------------ */
@@ -107,6 +107,7 @@ static void partition_order_look(Partition *p, uint64_t at_usec, uint64_t now_us
 static void partition_ask_trimmer(Partition *p, uint64_t now_usec) {
         Message message = {.type = MESSAGE_ALIVE};
         EngineStatus status;
+        int r;
 
         engine_get_status(p->engine, &status);
         message.alive.hold = status.n_acts_under_way > 0 || (status.falling && status.level >= LEVEL_WARNING);
@@ -116,9 +117,12 @@ static void partition_ask_trimmer(Partition *p, uint64_t now_usec) {
         if (message.alive.hold == p->holding &&
             (p->trimmer.due_usec != USEC_INFINITY || (p->trimmer.heard && now_usec - p->alive_asked_usec < ALIVE_USEC)))
                 return;
-        if (post_send(&p->trimmer, &message) < 0)
+        r = post_send(&p->trimmer, &message);
+        /* One that is there and does not take it, even one that has closed its channel, has a deadline all the same. */
+        if (r < 0 && !post_is_up(&p->trimmer))
                 return;
-        p->holding = message.alive.hold;
+        if (r >= 0)
+                p->holding = message.alive.hold;
         p->alive_asked_usec = now_usec;
         if (p->trimmer.due_usec == USEC_INFINITY)
                 post_expect(&p->trimmer, now_usec, p->world.config->trimmer_deadline_usec);

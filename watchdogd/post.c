@@ -10,7 +10,7 @@
 
 /* Between two tries: long enough that a hung disk is not hammered with processes, short enough that one that came
  * back is guarded again before a flood fills it. Those that just die (somebody kills them, memory is short) leave nothing
- * behind: one a second costs little, and nobody looks meanwhile. */
+ * behind, and nobody looks meanwhile. */
 #define PAUSE_MIN_USEC (200 * USEC_PER_MSEC)
 #define PAUSE_MAX_USEC (30 * USEC_PER_SEC)
 #define PAUSE_DIED_MAX_USEC USEC_PER_SEC
@@ -24,8 +24,11 @@
 static void post_man(Post *p);
 
 static void post_retry_later(Post *p) {
+        uint64_t max_usec = p->hung || p->crowded ? PAUSE_MAX_USEC : PAUSE_DIED_MAX_USEC;
+
+        p->pause_usec = MIN(p->pause_usec, max_usec);
         timer_set(p->retry, clock_monotonic_usec() + p->pause_usec);
-        p->pause_usec = MIN(2 * p->pause_usec, p->hung || p->crowded ? PAUSE_MAX_USEC : PAUSE_DIED_MAX_USEC);
+        p->pause_usec *= 2;
 }
 
 static void post_miss(Post *p, int error) {
@@ -51,13 +54,13 @@ static void worker_up(Worker *w, void *userdata) {
 static void worker_message(Worker *w, const Message *message, void *userdata) {
         Post *p = userdata;
 
-        if (w != p->current)
+        if (w != p->current || p->current_killed)
                 return; /* the last words of one that was given up */
         p->heard = true;
         /* One answer is no good start yet: its predecessor may have got stuck right after one. */
         if (worker_is_alone(w) && clock_monotonic_usec() >= p->up_usec + GOOD_START_USEC) {
                 p->pause_usec = PAUSE_MIN_USEC;
-                p->hung = false;
+                p->hung = p->frail = false;
         }
         if (p->missed) {
                 p->missed = false;
@@ -76,8 +79,9 @@ static void worker_alone(Worker *w, void *userdata) {
 static void worker_gone(Worker *w, void *userdata) {
         Post *p = userdata;
 
-        p->crowded = worker_error(w) == -EAGAIN;
+        p->crowded = worker_error(w) == -EBUSY;
         if (w == p->current) {
+                p->frail = p->up_usec != 0 && clock_monotonic_usec() < p->up_usec + GOOD_START_USEC;
                 p->current = NULL;
                 if (!p->current_killed)
                         post_miss(p, -ECHILD);
@@ -179,14 +183,16 @@ bool post_is_accounted_for(const Post *p, uint64_t now_usec) {
 
 int post_send(Post *p, const Message *message) { return p->current ? worker_send(p->current, message) : -ENOTCONN; }
 
-bool post_is_held_up(const Post *p, uint64_t now_usec) {
-        bool up = p->current && worker_pid(p->current) > 0;
+bool post_is_up(const Post *p) { return p->current && worker_pid(p->current) > 0; }
 
-        return (up && !worker_is_alone(p->current)) || (p->hung && (!up || now_usec < p->up_usec + GOOD_START_USEC));
+bool post_is_held_up(const Post *p, uint64_t now_usec) {
+        bool up = post_is_up(p);
+
+        return (up && !worker_is_alone(p->current)) || ((p->hung || p->frail) && (!up || now_usec < p->up_usec + GOOD_START_USEC));
 }
 
 void post_describe(const Post *p, uint64_t now_usec, char *buf, size_t buf_bytes) {
-        bool somebody = p->stuck || (p->current && worker_pid(p->current) > 0);
+        bool somebody = p->stuck || post_is_up(p);
         char span[UNITS_TEXT_MAX];
 
         buf[0] = 0;
@@ -195,6 +201,9 @@ void post_describe(const Post *p, uint64_t now_usec, char *buf, size_t buf_bytes
         if (somebody && p->last_since_usec > 0 && p->last_since_usec <= now_usec)
                 (void) snprintf(buf, buf_bytes, "the %s is stuck in %s on %s since %s", role_to_string(p->role),
                         p->last_call, p->last_subject, span_format(now_usec - p->last_since_usec, span));
+        else if (!p->missed && p->frail)
+                (void) snprintf(buf, buf_bytes, "the %s ended soon after its start, and another one has just begun",
+                        role_to_string(p->role));
         else if (!p->missed)
                 (void) snprintf(buf, buf_bytes, "a %s is still stuck in the kernel", role_to_string(p->role));
         else

@@ -28,6 +28,7 @@ typedef struct Post {
         bool missed;     /* a deadline was missed and nothing was heard since */
         bool crowded;    /* none can be started any more: those of a supervisor before this one are still stuck */
         bool hung;       /* one did not answer in time, and no successor has had a good start since */
+        bool frail;      /* one ended soon after its start, and no successor has had a good start since */
         bool heard;      /* something was; cleared by who asks */
         uint64_t missed_since_usec, pause_usec, up_usec;
         uint64_t asked_usec, due_usec; /* since when, and until when, an answer is waited for; due USEC_INFINITY: none is */
@@ -44,11 +45,12 @@ void post_done(Post *post);
 
 /* An answer is due within that time from then on (monotonic); any message counts. from_usec USEC_INFINITY: none is. */
 void post_expect(Post *post, uint64_t from_usec, uint64_t within_usec);
+bool post_is_up(const Post *post); /* somebody is there, who may answer or not */
 /* -ENOTCONN: the post is not manned; -EAGAIN: its worker does not read. */
 int post_send(Post *post, const Message *message);
 
-/* It may answer, and yet one that was given up is still stuck, with all that it holds; or one was until just now, and
- * whether its successor gets any further is not known yet. */
+/* It may answer, and yet one that was given up is still stuck, with all that it holds; or one was until just now, or
+ * ended right after it had begun, and whether its successor gets any further is not known yet. */
 bool post_is_held_up(const Post *post, uint64_t now_usec);
 
 /* It was heard of, or has still time to answer, or its miss was acted on. */

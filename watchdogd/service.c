@@ -57,7 +57,9 @@ static void say_status(Service *s, uint64_t now_usec) {
         s->status_usec = now_usec;
         for (size_t i = 0; i < n_partitions(s); i++)
                 append_partition(&text, discovery_partition(s->discovery, i));
-        if (text.used == 0)
+        if (s->discovery && discovery_is_failing(s->discovery))
+                (void) text_appendf(&text, "%sthe search for Docker's data-roots fails", text.used ? "; " : "");
+        else if (text.used == 0)
                 (void) text_append(&text, "no Docker data-root found yet; looking again");
         if (streq(line, s->status_line))
                 return;

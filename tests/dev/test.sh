@@ -32,6 +32,13 @@ dev_suite_faults() {
                         dev_pytest tests/faults build-test
 }
 
+# The same with the daemon under the sanitizers; not among the suites of every run. No leaks: strace has the processes.
+dev_suite_faults-sanitized() {
+        CC=clang dev_build build-sanitize -Dwerror=true -Db_sanitize=address,undefined -Db_lundef=false &&
+                DISKBRAKE_BUILD="$PWD/build-sanitize" ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 \
+                        UBSAN_OPTIONS=halt_on_error=1:abort_on_error=1:print_stacktrace=1 dev_pytest tests/faults build-sanitize
+}
+
 # Real Docker 20.10 and 26.1, real systemd, real journald, in boxes.
 dev_suite_host() {
         dev_build build-host --prefix=/usr -Dwerror=true &&

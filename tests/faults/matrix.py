@@ -24,6 +24,8 @@ from pathlib import Path
 import pytest
 
 TOP = Path(__file__).resolve().parents[2]
+# Built with sanitizers (./dev test faults-sanitized): slow, and what they find stands on standard error.
+SANITIZED = 'ASAN_OPTIONS' in os.environ
 
 # What all rows ask for.
 ALERTED = 'alert delivered'
@@ -38,6 +40,12 @@ def missing(what):
     if os.environ.get('CI') == 'true':
         pytest.fail(what + ' (and CI=true)')
     pytest.skip(what)
+
+
+def not_sanitized(why):
+    """Skips a test that says nothing about a daemon that is built with sanitizers."""
+    if SANITIZED:
+        pytest.skip(f'sanitized: {why}')
 
 
 def need(*programs):

@@ -28,6 +28,7 @@ import time
 from pathlib import Path
 
 from lines import check_valid, write_lines
+from matrix import SANITIZED
 
 MIB = 1 << 20
 HERE = Path(__file__).resolve().parent
@@ -35,6 +36,8 @@ JOURNALD = '/lib/systemd/systemd-journald'
 
 # What the guard promises about its loop: DESIGN, "a supervisor that cannot hang".
 LONGEST_TURN_USEC = 50_000
+if SANITIZED:
+    LONGEST_TURN_USEC *= 4
 # One that is stuck and one after it, never more.
 MOST_OF_A_KIND = 2
 
@@ -587,11 +590,18 @@ class Rig:
         if self.census:     # of one that has ended
             self.census.stop.set()
             self.roles.clear()
-        output = {'stdout': subprocess.DEVNULL, 'stderr': open(self.scratch / 'stderr', 'ab'), **kwargs}
+        output = {'stdout': subprocess.DEVNULL, 'stderr': self.open_stderr(), **kwargs}
         self.daemon = Inside(
             self, [*wrapper, self.tools / 'watchdogd', '--config', self.scratch / 'diskbrake.conf', '--runtime-dir',
                    '/run/rig', '--state-dir', '/run/rig/state', *options], stdin=subprocess.DEVNULL, **output)
         self.census = Census(self.daemon.pid)
+
+    def open_stderr(self):
+        if not SANITIZED:
+            return open(self.scratch / 'stderr', 'ab')
+        # Most of the guard's processes may not write to a file, and a sanitizer's report is to be seen.
+        with open(self.scratch / 'stderr', 'ab') as file:
+            return subprocess.Popen(['cat'], stdin=subprocess.PIPE, stdout=file, start_new_session=True).stdin
 
     def diskbrake(self, *argv, **kwargs):
         return self.run(*self.cli, *argv, **kwargs)
@@ -655,8 +665,9 @@ class Rig:
         """The supervisor was never away for long, and nobody piled up processes."""
         assert self.daemon.is_running, self.describe()
         # A test kills one with SIGKILL; any other signal is a fault of its own.
-        ended = re.findall(r'the supervisor ended \(signal (?!9\))\d+', (self.scratch / 'stderr').read_text())
-        assert not ended, ended
+        said = (self.scratch / 'stderr').read_text(errors='replace')
+        ended = re.findall(r'the supervisor ended \(signal (?!9\))\d+|.*(?:ERROR: \w+Sanitizer|runtime error:).*', said)
+        assert not ended, f'{ended}\n{said}'
         longest = self.status()['longest_turn_usec']
         assert longest < LONGEST_TURN_USEC, f'the loop was away for {longest} us'
         crowds = {kind: n for kind, n in self.census.most.items() if n > self.bounds.get(kind[0], MOST_OF_A_KIND)}

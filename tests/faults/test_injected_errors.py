@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Errors that a healthy system never returns, put by strace into the N-th call of each kind, for all N until one is not
 reached any more: of an act of the trimmer, of a round of requests to the supervisor, watcher and launcher, of a start.
-close() is left out: an error of it is one of an earlier write, and strace would leave the descriptor open. Whatever
-fails: the log stays valid, nothing that is kept is lost, the next trim works; and the guard goes on, or is started again
-and goes on then. Nothing is random."""
+Left out are close(), whose error is one of an earlier write (and strace would leave the descriptor open), and calls that
+fail only for what a caller does wrong, such as rt_sigprocmask(). Whatever fails: the log stays valid, nothing that is
+kept is lost, the next trim works; and the guard goes on, or is started again and goes on then. No point is chosen at random, but what a process does by its own clock counts among its calls."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ import pytest
 
 from client import Refused, call
 from lines import check_valid
-from matrix import OTHERS, VALID, need
+from matrix import OTHERS, SANITIZED, VALID, need, not_sanitized
 from rig import MIB, RigError, children_of, is_alive, name_of, wait_for
 from test_trim_matrix import act, driver, log_of, mounted, sweep_setup  # noqa: F401  driver is a fixture
 from tracing import injected
@@ -113,9 +113,10 @@ def test_errors_in_any_call_of_the_trimmer(row, driver, tmp_path, name):  # noqa
 
 # ---- the guard as a whole ------------------------------------------------------------------------------------------
 
-AGAIN = 'goes on, or is started again and goes on within a second'
-# Each wait of the launcher is twice the one before, up to a second: many deaths in a row are the worst case.
-AGAIN_SEC = 2.5
+# Each wait after a death is twice the one before, up to a second, a fork that fails costs another one, and one that
+# follows others that died early must live a second until it counts: many deaths in a row are the worst case.
+AGAIN_SEC = 4
+AGAIN = f'goes on, or is started again and goes on, within {AGAIN_SEC} s after many deaths in a row'
 
 ROLES = {
     'supervisor': {
@@ -159,7 +160,9 @@ ROLES = {
 # Rounds are over within a hundredth of a second; what comes after this is the guard's own pace.
 SETTLE_SEC = 0.15
 # With what the guard does by itself in that time.
-MOST_IN_A_ROUND = 200
+MOST_IN_A_ROUND = 400
+# About half of what there was when this was written: that the sweep does not shrink unnoticed.
+FEWEST_POINTS = {'supervisor': 130, 'watcher': 120, 'launcher': 35}
 # Where a reload, which forks, is not enough: whose death makes the call.
 PROVOKED = {('launcher', 'clone'): 'watcher', ('launcher', 'sendmsg'): 'watcher', ('supervisor', 'mmap'): 'trimmer'}
 
@@ -177,7 +180,7 @@ NEW = 'new'
 
 
 def stir(rig, p, role, calls, injection):
-    """One round in which each part does something. Returns whether the error was met in it."""
+    """One round in which each part does something."""
     # Seldom: one that is killed again and again comes back more and more slowly.
     post = PROVOKED.get((role, calls))
     old = p.pids(post) if post else []
@@ -193,7 +196,6 @@ def stir(rig, p, role, calls, injection):
         if post:
             wait_for(lambda: set(p.pids(post)) - set(old), 3, 0.02)
         wait_for(injection.look, SETTLE_SEC, 0.02)
-    return injection.look()
 
 
 def pid_of(rig, role, p):
@@ -208,38 +210,52 @@ def test_errors_in_the_calls_of(row, rig, well, sick, role):
     row(injected=f'{", ".join(sorted({e for es in ROLES[role].values() for e in es}))} in the N-th call of each kind of the '
         f'{role}, all N of a round of requests (strace)', holds=[AGAIN, OTHERS, VALID])
     slow, points, slowest = [], {}, 0
-    for calls, errors in ROLES[role].items():
+    # A sanitizer's own mmap() that fails is the end.
+    kinds = {calls: errors for calls, errors in ROLES[role].items() if not (SANITIZED and calls == 'mmap')}
+    for calls, errors in kinds.items():
         for error in errors:
             for when in range(1, MOST_IN_A_ROUND):
                 rule = f'{calls}:error={error}:when={when}'
-                pid = wait_for(lambda: pid_of(rig, role, sick), 5, 0.02, rig.describe)
-                injection = injected(pid, rule)
-                with injection:
-                    hit = stir(rig, sick, role, calls, injection)
-                if role == 'watcher':
-                    sick.remove_container(NEW)
-                assert rig.daemon.is_running, rule
-                begin = time.monotonic()
-                wait_for(lambda: all((p.status() or {}).get('state') == 'guarding' for p in (sick, well)), 15, 0.02,
-                         lambda: f'{rule}\n{rig.describe()}')
-                took = time.monotonic() - begin
+                # One that was not reached may have come too late for once.
+                hit, took = meet(rig, sick, well, role, rule)
+                if not hit:
+                    hit, took = meet(rig, sick, well, role, rule)
                 slowest = max(slowest, took)
                 if took > AGAIN_SEC:
                     slow.append((rule, round(took, 1)))
                 if not hit:
                     break
                 points[calls, error] = when
-    missed = [(calls, error) for calls, errors in ROLES[role].items() for error in errors if (calls, error) not in points]
+            else:
+                pytest.fail(f'{calls} has no end')
+    missed = [(calls, error) for calls, errors in kinds.items() for error in errors if (calls, error) not in points]
     row.recovered(slowest)
     row.injected += f': {sum(points.values())} points'
     print(points)
-    # What a tracer costs is no turn of the guard's own.
+    # Those that have met all this, and then, because what a tracer costs is no turn of the guard's own, new ones.
+    sick.assert_guarded()
+    well.assert_guarded()
     restart_supervisor(rig, sick, well)
     sick.assert_guarded()
     well.assert_guarded()
     sick.assert_log_valid()
     assert not slow, slow
-    assert not missed, f'not hit: {missed}'
+    assert not missed and sum(points.values()) >= FEWEST_POINTS[role], f'not hit: {missed}, of {points}'
+
+
+def meet(rig, sick, well, role, rule):
+    """Returns whether the error was met, and how many seconds it took from then until all was guarded."""
+    pid = wait_for(lambda: pid_of(rig, role, sick), 5, 0.02, rig.describe)
+    injection = injected(pid, rule)
+    begin = time.monotonic()
+    with injection:
+        stir(rig, sick, role, rule.split(':')[0], injection)
+    if role == 'watcher':
+        sick.remove_container(NEW)
+    assert rig.daemon.is_running, rule
+    wait_for(lambda: all((p.status() or {}).get('state') == 'guarding' for p in (sick, well)), 15, 0.02,
+             lambda: f'{rule}\n{rig.describe()}')
+    return injection.was_hit, time.monotonic() - begin
 
 
 def restart_supervisor(rig, *partitions):
@@ -269,7 +285,7 @@ STARTS = {
     'processes': {
         'clone': ['EAGAIN'], 'wait4': ['EINTR'], 'setpgid': ['EPERM'], 'sched_setscheduler': ['EPERM'], 'prctl': ['EPERM'],
         'prlimit64': ['EPERM'], 'setgroups': ['ENOMEM'], 'setresgid': ['EPERM'], 'setresuid': ['EAGAIN'],
-        'capset': ['EPERM'], 'close_range': ['ENOMEM'], 'rt_sigaction': ['EINVAL'], 'rt_sigprocmask': ['EINVAL'],
+        'capset': ['EPERM'], 'close_range': ['ENOMEM'],
     },
     'messages': {
         'poll,ppoll': ['EINTR', 'ENOMEM'], 'epoll_wait': ['EINTR'], 'epoll_ctl': ['ENOMEM'], 'timerfd_settime': ['EINVAL'],
@@ -284,59 +300,105 @@ MOST_IN_A_START = 300
 RIGHTS = {'supervisor': (False, 0), 'watcher': (False, 1 << 2 | 1 << 19), 'trimmer': (True, 1 << 1 | 1 << 19 | 1 << 28)}
 
 
+# Not "the first look is still under way".
+WHY_NOT = 'is not running|does not answer|is stuck|ended soon|looking at .* failed|may not write|the search .* fail|DataRoot='
+# What kills a process by a fault of its own.
+CRASHED = re.compile(r'ended \(signal (?!9\))\d+|SIG(?:SEGV|ABRT|BUS|ILL|FPE|TRAP)|\w+Sanitizer')
+
+
 def guards_or_says_why_not(rig, p):
-    """Each process of a kind meets the error, also the next one: a finder, say, fails for ever."""
-    if re.search('the supervisor (failed|could not|ended)', (rig.scratch / 'stderr').read_text()):
-        return True
+    """Returns which, None for neither. Each process of a kind meets the error, also the next one: a finder, say, fails for ever."""
+    said = re.search(r'the supervisor (failed|could not .*|ended.*)', (rig.scratch / 'stderr').read_text())
+    if said:
+        return said[0]
     try:
         status = call(rig, 'Status', timeout=0.5)['status']
     except (OSError, Refused):  # nobody is there, or nobody answers
-        return False
-    return status.get('notes') or any(
-        q['mount'] == p.mount and q['state'] == 'guarding' or q['state'] in ('blind', 'degraded') and q['state_detail']
-        for q in status['partitions'])
+        return None
+    state = next((q for q in status['partitions'] if q['mount'] == p.mount), None)
+    if state and state['state'] == 'guarding':
+        return 'guarding'
+    detail = state['state_detail'] if state else ''
+    return next((text for text in [detail, *status.get('notes', [])] if re.search(WHY_NOT, text)), None)
 
 
-def check_rights(rig, rule):
-    """Nobody works with more than it should have, whatever failed on the way."""
+def wrong_rights(rig):
+    """Of the guard's processes now: [(role, what is wrong)], and how many were looked at."""
+    wrong, n = [], 0
     for pid in children_of(rig.daemon.pid):
         role = name_of(pid).removeprefix('dbrk-')
+        if role not in RIGHTS:
+            continue
         with contextlib.suppress(OSError):
             status = dict(line.split(':', 1) for line in Path(f'/proc/{pid}/status').read_text().splitlines())
-            if role in RIGHTS and status['NoNewPrivs'].strip() == '1':
-                root, capabilities = RIGHTS[role]
-                assert root == (set(status['Uid'].split()) == {'0'}), (rule, role, status['Uid'])
-                for kind in 'CapEff', 'CapPrm', 'CapBnd':
-                    assert int(status[kind], 16) == capabilities, (rule, role, kind, status[kind])
+            root, capabilities = RIGHTS[role]
+            n += 1
+            if status['NoNewPrivs'].strip() != '1' or status['Groups'].split():
+                wrong.append((role, status['NoNewPrivs'], status['Groups']))
+            wrong += [(role, ids, status[ids]) for ids in ('Uid', 'Gid') if not root and '0' in status[ids].split()]
+            wrong += [(role, kind, status[kind]) for kind in ('CapEff', 'CapPrm', 'CapBnd')
+                      if int(status[kind], 16) != capabilities]
+    return wrong, n
+
+
+def check_rights(rig, rule, guarding):
+    """Nobody works with more than it should have, whatever failed on the way. One that has just been forked is there in a
+    moment, or is gone."""
+    wait_for(lambda: not wrong_rights(rig)[0], 2, 0.02, lambda: (rule, wrong_rights(rig)))
+    # Without their names, which the first prctl gives, they are not known.
+    assert not guarding or rule.endswith('prctl:error=EPERM:when=1') or wrong_rights(rig)[1] >= 2, rule
+
+
+def calls_before_main(rig, calls):
+    """What the dynamic loader does: it may crash where memory is short, and is not the guard's."""
+    rig.run('strace', '-qq', '-o', '/run/trace', '-e', f'trace={calls}', rig.tools / 'watchdogd', '--version')
+    return len(rig.path('/run/trace').read_text().splitlines())
 
 
 def start_with(rig, p, rule):
-    """Returns whether there was such a call, and the seconds it took to guard, None for a start that ended."""
-    begin = time.monotonic()
-    (rig.scratch / 'stderr').write_text('')
-    trace = rig.path('/run/trace')
-    wrapper = ['strace', '-D', '-f', '-qq', '-o', '/run/trace', '-e', f'trace={rule.split(":")[0]}', '-e',
-               f'inject={rule}']
-    with contextlib.suppress(RigError):
-        rig.start_daemon(wrapper=wrapper)
-        wait_for(lambda: not rig.daemon.is_running or guards_or_says_why_not(rig, p), 15, 0.02,
-                 lambda: f'{rule}\n{rig.describe()}')
-        # What the others do right after.
-        settled = time.monotonic() + SETTLE_SEC
-        while time.monotonic() < settled and '(INJECTED)' not in trace.read_text(errors='replace'):
-            time.sleep(0.01)
-    took = time.monotonic() - begin if rig.daemon.is_running else None
-    if took:
-        check_rights(rig, rule)
-        everybody = [rig.daemon.pid, *children_of(rig.daemon.pid)]
-        rig.daemon.signal(signal.SIGKILL)
-        rig.daemon.wait()
-        wait_for(lambda: not any(map(is_alive, everybody)), 5, 0.01, 'not gone')
+    """Returns whether there was such a call, and the seconds it took to guard or to say why not, None for a start that
+    ended."""
+    stderr, trace = rig.scratch / 'stderr', rig.path('/run/trace')
+    stderr.write_text('')
+    trace.write_text('')
+    begin, took = time.monotonic(), None
+    try:
+        rig.start_daemon(wrapper=['strace', '-D', '-f', '-qq', '-o', '/run/trace', '-e', f'trace={rule.split(":")[0]}',
+                                  '-e', f'inject={rule}'])
+    except RigError as error:
+        assert not str(error).endswith(' with 0'), (rule, error)
     else:
-        assert rig.daemon.nsenter.returncode not in (0, None), rule
+        took = wait_for_word(rig, p, rule, trace, begin)
     # Only then has it written everything down.
     wait_for(lambda: 'strace' not in map(name_of, children_of(rig.pid)), 5, 0.01, 'strace is not gone')
-    return '(INJECTED)' in trace.read_text(errors='replace'), took
+    traced = trace.read_text(errors='replace')
+    crashed = CRASHED.search(traced + stderr.read_text(errors='replace'))
+    calls, _, when = rule.split(':')
+    assert not crashed or int(when.split('=')[1]) <= calls_before_main(rig, calls), (rule, crashed[0])
+    return '(INJECTED)' in traced, took
+
+
+def wait_for_word(rig, p, rule, trace, begin):
+    def word():
+        return wait_for(lambda: guards_or_says_why_not(rig, p) or not rig.daemon.is_running, 15, 0.02,
+                        lambda: f'{rule}\n{rig.describe()}')
+    word()
+    took = time.monotonic() - begin
+    # What the others do right after, and what came of that.
+    settled = time.monotonic() + SETTLE_SEC
+    while time.monotonic() < settled and '(INJECTED)' not in trace.read_text(errors='replace'):
+        time.sleep(0.01)
+    time.sleep(0.03)
+    said = word()
+    if not rig.daemon.is_running:
+        assert rig.daemon.wait() != 0, rule
+        return None
+    check_rights(rig, rule, said == 'guarding')
+    everybody = [rig.daemon.pid, *children_of(rig.daemon.pid)]
+    rig.daemon.signal(signal.SIGKILL)
+    rig.daemon.wait()
+    wait_for(lambda: not any(map(is_alive, everybody)), 5, 0.01, 'not gone')
+    return took
 
 
 @pytest.mark.parametrize('kind', list(STARTS))
@@ -347,6 +409,7 @@ def test_errors_in_a_start(row, rig, well, kind):
         holds=['guards, says why it cannot, or ends with an error, within 15 s', 'nobody has more rights than it should',
                'guards with the next start', VALID])
     need('strace')
+    not_sanitized('its own calls would fail')
     rig.start_journald()
     rig.write_config()
     points, n_ended, slowest = {}, 0, 0
