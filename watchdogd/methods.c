@@ -153,7 +153,7 @@ static void methods_on_call(VarlinkCall *call, void *userdata) {
         } table[] = {
                 {"Status", method_status}, {"Trim", method_trim},     {"Pause", method_pause},
                 {"Alerts", method_alerts}, {"Config", method_config}, {"Reload", method_reload},
-                {"Events", method_events}, {"Acknowledge", method_acknowledge},
+                {"Events", method_events}, {"Acknowledge", method_acknowledge}, {"FindLog", method_find_log},
         };
 
         for (size_t i = 0; i < ELEMENTS(table); i++)

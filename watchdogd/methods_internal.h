@@ -5,6 +5,7 @@
  *
  *      methods.c         the table, and what is short
  *      methods_status.c  Status, Alerts
+ *      methods_find.c    FindLog
  *      methods_trim.c    Trim
  *      methods_events.c  Events
  */
@@ -33,5 +34,8 @@ void method_alerts(Methods *m, VarlinkCall *call);
 /* Answers with the open alerts. */
 void methods_reply_alerts(Methods *m, VarlinkCall *call);
 void method_trim(Methods *m, VarlinkCall *call);
+void method_find_log(Methods *m, VarlinkCall *call);
+/* In all partitions; answers the call where there is not exactly one. */
+bool methods_find_log(Methods *m, VarlinkCall *call, const char *name, Partition **ret_partition, EngineLog *ret_log);
 void method_events(Methods *m, VarlinkCall *call);
 void methods_on_event(const Event *event, uint64_t wall_usec, void *userdata);

@@ -123,30 +123,6 @@ static void trim_call_on_gone(VarlinkCall *call, void *userdata) {
         free(t);
 }
 
-/* Finds a log in all partitions; answers the call where there is not exactly one. */
-static bool methods_find_log(Methods *m, VarlinkCall *call, const char *name, Partition **ret_partition,
-                             EngineLog *ret_log) {
-        size_t n_found = 0;
-
-        for (size_t i = 0; i < supervisor_n_partitions(m->supervisor); i++) {
-                Partition *p = supervisor_partition(m->supervisor, i);
-                EngineLog log;
-                int r = engine_find_log(partition_engine(p), name, &log);
-
-                if (r == -ENOTUNIQ)
-                        n_found += 2;
-                if (r != 0)
-                        continue;
-                n_found++;
-                *ret_partition = p;
-                *ret_log = log;
-        }
-        if (n_found != 1)
-                varlink_call_error_text(call, n_found ? "io.diskbrake.AmbiguousName" : "io.diskbrake.NoSuchContainer",
-                        "name", name);
-        return n_found == 1;
-}
-
 void method_trim(Methods *m, VarlinkCall *call) {
         struct In {
                 const char *name, *method;

@@ -21,7 +21,7 @@
 typedef struct Arguments {
         const char *socket;
         bool json, follow, dry_run, off, help, version;
-        const char *keep, *method, *span;
+        const char *keep, *method, *span, *lines, *since, *until;
         const char *const *operands; /* behind the command */
         int n_operands;
 } Arguments;
@@ -29,6 +29,7 @@ typedef struct Arguments {
 int command_status(const Arguments *a);
 int command_check(const Arguments *a);
 int command_trim(const Arguments *a);
+int command_logs(const Arguments *a);
 int command_pause(const Arguments *a);
 int command_alerts(const Arguments *a);
 int command_ack(const Arguments *a);

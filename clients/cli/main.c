@@ -18,6 +18,7 @@ enum {
         CONFIG = 1 << 6,
         RELOAD = 1 << 7,
         ACK = 1 << 8,
+        LOGS = 1 << 9,
         ALL = -1,
 };
 
@@ -33,6 +34,10 @@ static const Command commands[] = {
                 "The first line is the verdict: OK, a level, CANNOT ACT or BLIND."},
         {"check", "", CHECK, 0, 0, command_check, "one line and an exit code, for monitoring",
                 "Exit code: 0 ok, 1 warning, 2 critical or blind, 3 unknown (no answer)."},
+        {"logs", "NAME", LOGS, 1, 1, command_logs, "one container's log, across rotated files and holes",
+                "NAME is a container's name, its id, or the beginning of its id. In order, no line twice;\n"
+                "also what `docker logs` cannot reach behind a hole. TIME is 2026-11-27T20:31:00Z, or a\n"
+                "DURATION before now. On a terminal, only colours are passed on."},
         {"trim", "NAME", TRIM, 1, 1, command_trim, "free the head of one container's log now",
                 "NAME is a container's name, its id, or the beginning of its id. The newest lines stay.\n"
                 "METHOD is " METHODS_FOR_PEOPLE "."},
@@ -70,8 +75,11 @@ static const CliOption cli_options[] = {
                 "say what would be done, do nothing"},
         {"for", "DURATION", 0, PAUSE | ACK, TEXT, offsetof(Arguments, span), "for how long (30min, 2h)"},
         {"off", NULL, 0, PAUSE, FLAG, offsetof(Arguments, off), "end a pause now"},
-        {"follow", NULL, 'f', EVENTS, FLAG, offsetof(Arguments, follow), "go on with what happens next"},
-        {"json", NULL, 'j', STATUS | CHECK | TRIM | PAUSE | ALERTS | ACK | EVENTS | CONFIG, FLAG,
+        {"lines", "N", 'n', LOGS, TEXT, offsetof(Arguments, lines), "the last N lines"},
+        {"since", "TIME", 0, LOGS, TEXT, offsetof(Arguments, since), "from then on"},
+        {"until", "TIME", 0, LOGS, TEXT, offsetof(Arguments, until), "up to then"},
+        {"follow", NULL, 'f', EVENTS | LOGS, FLAG, offsetof(Arguments, follow), "go on with what happens next"},
+        {"json", NULL, 'j', STATUS | CHECK | LOGS | TRIM | PAUSE | ALERTS | ACK | EVENTS | CONFIG, FLAG,
                 offsetof(Arguments, json), "print JSON, for programs"},
         {"socket", "PATH", 's', ALL, TEXT, offsetof(Arguments, socket),
                 "where diskbrake listens (DISKBRAKE_SOCKET)"},
@@ -152,14 +160,31 @@ static void take_option(Parsed *p, size_t i, const char *value) {
                 *(const char **) (void *) at = value;
 }
 
+/* The command that is meant: options may stand in front of it, and what a letter means depends on it. */
+static int guess_command(int argc, char **argv) {
+        for (int i = 1; i < argc; i++)
+                for (size_t c = 0; c < ELEMENTS(commands); c++)
+                        if (streq(argv[i], commands[c].name))
+                                return commands[c].id;
+        return 0;
+}
+
+/* Two options may have the same letter, for different commands. */
+static bool has_letter(const CliOption *o, int command) {
+        for (size_t i = 0; o->letter && i < N_OPTIONS; i++)
+                if (cli_options + i != o && cli_options[i].letter == o->letter)
+                        return o->commands & command;
+        return o->letter;
+}
+
 /* The letters and names for getopt_long(). '-': words in between are handed out in their order; ':': a
  * missing argument is told from an unknown option. */
-static void build_tables(char *letters, struct option *longs) {
+static void build_tables(int command, char *letters, struct option *longs) {
         *letters++ = '-';
         *letters++ = ':';
         for (size_t i = 0; i < N_OPTIONS; i++) {
                 const CliOption *o = &cli_options[i];
-                if (o->letter) {
+                if (has_letter(o, command)) {
                         *letters++ = o->letter;
                         if (o->kind == TEXT)
                                 *letters++ = ':';
@@ -174,9 +199,9 @@ static void build_tables(char *letters, struct option *longs) {
 static void parse_options(Parsed *p, int argc, char **argv) {
         char letters[3 + 2 * N_OPTIONS];
         struct option longs[N_OPTIONS + 1];
-        int c;
+        int c, command = guess_command(argc, argv);
 
-        build_tables(letters, longs);
+        build_tables(command, letters, longs);
         opterr = 0;
         while ((c = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
                 if (c == 1)
@@ -187,7 +212,8 @@ static void parse_options(Parsed *p, int argc, char **argv) {
                         fail(p, argv[optind - 1], "needs a value: diskbrake --help");
                 else
                         for (size_t i = 0; i < N_OPTIONS; i++)
-                                if (c == cli_options[i].letter || c == LONG_BASE + (int) i)
+                                if ((c == cli_options[i].letter && has_letter(cli_options + i, command)) ||
+                                    c == LONG_BASE + (int) i)
                                         take_option(p, i, optarg);
         }
         while (optind < argc) /* behind "--" */

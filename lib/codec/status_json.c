@@ -189,6 +189,18 @@ void status_json_trimmed(JsonWriter *w, const StatusTrimmed *trimmed) {
         json_writer_end_object(w);
 }
 
+void status_json_found(JsonWriter *w, const ContainerInfo *container, const char *path) {
+        json_writer_begin_object(w, NULL);
+        json_writer_begin_object(w, "found");
+        json_writer_add_string(w, "name", container->name);
+        json_writer_add_string(w, "id", container->id);
+        json_writer_add_string(w, "driver", log_driver_to_string(container->driver));
+        json_writer_add_bool(w, "running", container->running);
+        json_writer_add_string(w, "path", path);
+        json_writer_end_object(w);
+        json_writer_end_object(w);
+}
+
 void status_json_mounts(JsonWriter *w, const char *const *mounts, size_t n_mounts) {
         json_writer_begin_object(w, NULL);
         add_strings(w, "mounts", mounts, n_mounts);

@@ -17,6 +17,7 @@
 #define NOW_WALL_USEC UINT64_C(1763720000000000)
 
 static const char *scenario = "calm";
+static const char *socket_path;
 static VarlinkCall *follower;
 
 static const ContainerInfo web = {.id = "4f1c0de5a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c",
@@ -146,6 +147,27 @@ static void answer_trim(VarlinkCall *call) {
         varlink_call_reply(call, text);
 }
 
+/* The log of "web" is the file beside the socket. */
+static void answer_find_log(VarlinkCall *call) {
+        _cleanup_json_writer_ JsonWriter w = {};
+        ContainerInfo container = {.name = "web", .driver = LOG_DRIVER_JSON_FILE};
+        const char *name = NULL, *text = NULL;
+        char path[256];
+
+        (void) varlink_get_string(varlink_call_parameters(call), "name", &name);
+        if (!name || (!streq(name, "web") && !streq(name, "binary") && !streq(name, "odd"))) {
+                varlink_call_error_text(call, "io.diskbrake.NoSuchContainer", "name", name ? name : "");
+                return;
+        }
+        if (streq(name, "binary"))
+                container.driver = LOG_DRIVER_LOCAL;
+        (void) snprintf(path, sizeof(path), "%s.log", socket_path);
+        json_writer_init(&w, KIB(64));
+        status_json_found(&w, &container, streq(name, "odd") ? "" : path);
+        (void) json_writer_finish(&w, &text);
+        varlink_call_reply(call, text);
+}
+
 static void on_call(VarlinkCall *call, void *userdata) {
         _cleanup_json_writer_ JsonWriter w = {};
         const char *method = varlink_call_method(call), *text = NULL;
@@ -164,6 +186,10 @@ static void on_call(VarlinkCall *call, void *userdata) {
         }
         if (streq(method, "Trim")) {
                 answer_trim(call);
+                return;
+        }
+        if (streq(method, "FindLog")) {
+                answer_find_log(call);
                 return;
         }
         if (streq(method, "Status"))
@@ -209,6 +235,7 @@ int main(int argc, char **argv) {
                 return 2;
         if (argc > 2)
                 scenario = argv[2];
+        socket_path = argv[1];
         strcpy(address.sun_path, argv[1]);
         (void) unlink(argv[1]);
         int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -123,6 +123,13 @@ static void mistakes_are_named_and_nothing_is_done(void **state) {
                 {"trim web --method burn", 2, "",
                 "burn is none: delete, collapse, collapse-leased, punch, truncate or heal"},
                 {"trim web --method ballast-release", 2, "", "collapse"},
+                {"trim web -n 5", 2, "", "5 is too much"},
+                {"logs", 2, "", "needs NAME"},
+                {"logs web -n many", 2, "", "--lines many is not a number"},
+                {"logs web -n -1", 2, "", "is not a number"},
+                {"logs web --since yesterday", 2, "", "--since yesterday is neither a time nor a duration"},
+                {"logs web --until 2026-11-27T20:31:00", 2, "", "is neither a time nor a duration"},
+                {"logs web --dry-run", 2, "", "--dry-run is not an option of this command"},
                 {"pause", 2, "", "--for"},
                 {"pause --for 5min --off", 2, "", "--for"},
                 {"ack web", 2, "", "web is no number of an alert"},
@@ -171,6 +178,34 @@ static void options_may_stand_anywhere(void **state) {
         (void) state;
         pid_t pid = guard_start("calm");
         check_cases(cases, ELEMENTS(cases));
+        guard_stop(pid);
+}
+
+static void a_log_is_read_from_its_file(void **state) {
+        static const Case cases[] = {
+                {"-s SOCKET logs web", 0, "one\ntwo\n", ""},
+                {"-n 1 -s SOCKET logs web", 0, "two\n", ""},
+                {"-s SOCKET logs web -n1 --json", 0, "\"log\":\"two\\n\"}\n", ""},
+                {"-s SOCKET logs web --until 2026-11-27T20:31:12.5Z", 0, "one\n", ""},
+                {"-s SOCKET logs web --since 1h --until 2000-01-01T00:00:00Z", 0, "", ""},
+                {"-s SOCKET logs nobody", 1, "", "no container is called nobody"},
+                {"-s SOCKET logs binary", 1, "", "docker logs binary"},
+                {"-s SOCKET logs odd", 1, "", "it is not read"},
+        };
+        static const Case without[] = {{"-s SOCKET logs web", 1, "", "No such file"}};
+        pid_t pid = guard_start("calm");
+        char path[256];
+
+        (void) state;
+        (void) snprintf(path, sizeof(path), "%s.log", socket_path);
+        check_cases(without, 1);
+        FILE *f = fopen(path, "w");
+        assert_non_null(f);
+        assert_true(fputs("{\"log\":\"one\\n\",\"stream\":\"stdout\",\"time\":\"2026-11-27T20:31:12Z\"}\n"
+                          "{\"log\":\"two\\n\",\"stream\":\"stdout\",\"time\":\"2026-11-27T20:31:13Z\"}\n", f) >= 0);
+        assert_int_equal(fclose(f), 0);
+        check_cases(cases, ELEMENTS(cases));
+        (void) unlink(path);
         guard_stop(pid);
 }
 
@@ -368,6 +403,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test(help_and_version_need_no_daemon),
                 cmocka_unit_test(without_a_daemon_it_says_how_to_start_it),
                 cmocka_unit_test(options_may_stand_anywhere),
+                cmocka_unit_test(a_log_is_read_from_its_file),
                 cmocka_unit_test(each_command_does_its_job),
                 cmocka_unit_test(check_has_the_exit_codes_of_the_convention),
                 cmocka_unit_test(a_daemon_that_is_silent_does_not_hang_the_client),

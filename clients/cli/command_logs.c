@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* One container's log, from its files: what Docker's own readers do not get past is no obstacle here. */
+
+#include "cli.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "log_lines.h"
+#include "log_output.h"
+#include "log_range.h"
+#include "units.h"
+
+#define NSEC_PER_USEC 1000
+/* How soon a new line is seen with --follow. */
+#define FOLLOW_MSEC 200
+/* In the middle of a rotation there is no file for a moment; longer, and the container was removed. */
+#define GONE_LOOKS_MAX 10
+/* Each cut of a flooded log frees at least some MiB: nobody cuts so often while that is read. */
+#define ATTEMPTS_MAX 100
+
+typedef struct LogsCall {
+        LogRange range;
+        LogFormat format;
+        uint64_t skip; /* so many of the records in the range are not printed */
+        bool is_over;  /* past --until, or nobody reads any more */
+        char path[4096];
+        /* The last one that was read, to find the place again when the file has shrunk. */
+        int64_t last_nsec;
+        char *last_line;
+        size_t last_bytes;
+} LogsCall;
+
+/* ---- arguments ----------------------------------------------------------------------------------------------- */
+
+static int parse_time(const char *option, const char *text, int64_t *ret_nsec) {
+        struct timespec now;
+        uint64_t usec;
+
+        if (log_record_parse_time(text, strlen(text), ret_nsec) == 0)
+                return CLI_OK;
+        if (span_parse(text, &usec) < 0 || usec >= UINT64_C(1) << 52) {
+                cli_error("%s %s is neither a time nor a duration: 2026-11-27T20:31:00Z, 10min, 2h", option, text);
+                return CLI_USAGE;
+        }
+        (void) clock_gettime(CLOCK_REALTIME, &now);
+        *ret_nsec = now.tv_sec * INT64_C(1000000000) + now.tv_nsec - (int64_t) usec * NSEC_PER_USEC;
+        return CLI_OK;
+}
+
+static int read_arguments(const Arguments *a, LogsCall *c) {
+        char *end;
+        int r = CLI_OK;
+
+        c->range = (LogRange){INT64_MIN, INT64_MAX, LOG_RANGE_ALL};
+        if (a->lines && !streq(a->lines, "all")) {
+                errno = 0;
+                c->range.last = strtoull(a->lines, &end, 10);
+                if (a->lines[0] < '0' || a->lines[0] > '9' || *end || errno) {
+                        cli_error("--lines %s is not a number of lines", a->lines);
+                        return CLI_USAGE;
+                }
+        }
+        if (a->since)
+                r = parse_time("--since", a->since, &c->range.since_nsec);
+        if (a->until && r == CLI_OK)
+                r = parse_time("--until", a->until, &c->range.until_nsec);
+        c->format = a->json ? LOG_FORMAT_JSON : isatty(STDOUT_FILENO) ? LOG_FORMAT_TERMINAL : LOG_FORMAT_PLAIN;
+        return r;
+}
+
+static int find_path(const Arguments *a, LogsCall *c) {
+        _cleanup_(varlink_reply_done) VarlinkReply reply = {};
+        _cleanup_json_writer_ JsonWriter w = {};
+        const char *parameters = NULL;
+        char driver[32];
+        int r;
+
+        json_writer_init(&w, VARLINK_REQUEST_MAX / 2);
+        json_writer_begin_object(&w, NULL);
+        json_writer_add_string(&w, "name", a->operands[0]);
+        json_writer_end_object(&w);
+        if (json_writer_finish(&w, &parameters) < 0) {
+                cli_error("no container has a name that long");
+                return CLI_USAGE;
+        }
+        r = cli_call(a, "FindLog", parameters, CLIENT_TIMEOUT_USEC, &reply);
+        if (r != CLI_OK)
+                return r;
+        const cJSON *found = cJSON_GetObjectItemCaseSensitive(reply.parameters, "found");
+        const cJSON *path = cJSON_GetObjectItemCaseSensitive(found, "path");
+        Style style = {};
+        (void) render_field(&style, found, "driver", driver, sizeof(driver));
+        if (!cJSON_IsString(path) || path->valuestring[0] != '/' || strlen(path->valuestring) >= sizeof(c->path)) {
+                cli_error("%s: its log is a link, a pipe or has a second name: it is not read", a->operands[0]);
+                return CLI_FAILED;
+        }
+        if (streq(driver, "local") || streq(driver, "other")) {
+                cli_error("%s: its log driver keeps no file of JSON lines (%s): docker logs %s", a->operands[0],
+                        streq(driver, "local") ? driver : "not json-file", a->operands[0]);
+                return CLI_FAILED;
+        }
+        memcpy(c->path, path->valuestring, strlen(path->valuestring) + 1);
+        return CLI_OK;
+}
+
+/* ---- printing ------------------------------------------------------------------------------------------------ */
+
+static int remember(LogsCall *c, const char *line, size_t n_bytes, int64_t nsec) {
+        char *copy = realloc(c->last_line, n_bytes + 1);
+
+        if (!copy)
+                return -ENOMEM;
+        c->last_line = copy;
+        memcpy(c->last_line, line, n_bytes);
+        c->last_bytes = n_bytes;
+        c->last_nsec = nsec;
+        return 0;
+}
+
+static int take_line(LogsCall *c, const char *line, size_t n_bytes) {
+        LogRecord record;
+        int r;
+
+        if (log_record_parse(line, n_bytes, &record) != 0)
+                return 0;
+        r = remember(c, line, n_bytes, record.time_nsec);
+        if (r < 0)
+                return r;
+        if (log_range_is_behind(&c->range, &record))
+                c->is_over = true;
+        if (!log_range_has(&c->range, &record))
+                return 0;
+        if (c->skip > 0) {
+                c->skip--;
+                return 0;
+        }
+        r = log_output_print(stdout, c->format, &record);
+        c->is_over = c->is_over || ferror(stdout);
+        return r;
+}
+
+/* All whole lines that there are. */
+static int print_lines(LogsCall *c, LogLines *lines) {
+        const char *line;
+        size_t n_bytes;
+        int r = 0;
+
+        while (!c->is_over && (r = log_lines_next(lines, &line, &n_bytes)) > 0) {
+                r = take_line(c, line, n_bytes);
+                if (r < 0)
+                        return r;
+        }
+        return MIN(r, 0);
+}
+
+/* Through all files from there on; the last one, which is written, stays in *ret_lines where it is wanted. */
+static int print_pieces(LogsCall *c, const LogPieces *pieces, const LogStart *start, LogLines **ret_lines) {
+        int r = 0;
+
+        c->skip = start->skip;
+        for (size_t i = start->piece; i < pieces->n && !c->is_over && r >= 0; i++) {
+                _cleanup_(log_lines_freep) LogLines *lines = NULL;
+                const LogPiece *piece = pieces->pieces + i;
+
+                r = log_lines_new(piece->fd, piece->gzip, i == start->piece ? start->offset : 0, &lines);
+                if (r >= 0)
+                        r = print_lines(c, lines);
+                if (r == -EBADMSG) {
+                        cli_error("%s.%u.gz is damaged: what follows in it is left out", c->path, piece->number);
+                        r = 0;
+                }
+                if (i == pieces->n - 1 && piece->number == 0 && ret_lines)
+                        *ret_lines = TAKE_PTR(lines);
+        }
+        return r;
+}
+
+/* ---- when the files change ----------------------------------------------------------------------------------- */
+
+/* Behind the last line that was read, wherever that is now: 1. Where it is gone: 0, and where to look for newer ones. */
+static int find_place(const LogsCall *c, const LogPieces *pieces, LogStart *ret_start) {
+        LogRange range = {c->last_line ? c->last_nsec : c->range.since_nsec, INT64_MAX, LOG_RANGE_ALL};
+        int r = log_range_find_start(&range, pieces, ret_start);
+
+        for (size_t i = ret_start->piece; r >= 0 && c->last_line && i < pieces->n; i++) {
+                _cleanup_(log_lines_freep) LogLines *lines = NULL;
+                const LogPiece *piece = pieces->pieces + i;
+                const char *line;
+                size_t n_bytes;
+
+                r = log_lines_new(piece->fd, piece->gzip, i == ret_start->piece ? ret_start->offset : 0, &lines);
+                while (r >= 0 && (r = log_lines_next(lines, &line, &n_bytes)) > 0)
+                        if (n_bytes == c->last_bytes && memcmp(line, c->last_line, n_bytes) == 0) {
+                                /* A compressed one can only be read from its beginning. */
+                                *ret_start = piece->gzip ? (LogStart){i + 1, 0, 0} : (LogStart){i, log_lines_offset(lines), 0};
+                                return 1;
+                        }
+                r = r == -EBADMSG ? 0 : r;
+        }
+        return r;
+}
+
+/* They were rotated, or cut under us. lines: NULL where --follow is not wanted. */
+static int go_on(LogsCall *c, LogPieces *pieces, LogLines **lines) {
+        LogPieces fresh = {};
+        LogStart start;
+        int r;
+
+        r = log_pieces_open(c->path, &fresh);
+        if (r < 0)
+                return r;
+        if (lines)
+                *lines = log_lines_free(*lines);
+        log_pieces_close(pieces);
+        *pieces = fresh;
+        r = find_place(c, pieces, &start);
+        if (r == 0 && c->last_line)
+                c->range.since_nsec = MAX(c->range.since_nsec, c->last_nsec);
+        return r < 0 ? r : print_pieces(c, pieces, &start, lines);
+}
+
+/* What there is, although it is cut again and again. */
+static int print_all(LogsCall *c, LogPieces *pieces, LogLines **lines) {
+        LogStart start;
+        int r = -ESTALE;
+
+        for (int i = 0; i < ATTEMPTS_MAX && r == -ESTALE; i++) {
+                log_pieces_close(pieces);
+                r = log_pieces_open(c->path, pieces);
+                if (r >= 0)
+                        r = log_range_find_start(&c->range, pieces, &start);
+        }
+        if (r >= 0)
+                r = print_pieces(c, pieces, &start, lines);
+        for (int i = 0; i < ATTEMPTS_MAX && r == -ESTALE; i++)
+                r = go_on(c, pieces, lines);
+        return r;
+}
+
+/* ---- --follow ------------------------------------------------------------------------------------------------ */
+
+/* Whether what is at the path is no longer what is read, or is shorter than that. -ENOENT: nothing is there. */
+static int has_changed(const LogsCall *c, const LogPieces *pieces, const LogLines *lines) {
+        const LogPiece *live = pieces->n > 0 ? pieces->pieces + pieces->n - 1 : NULL;
+        struct stat st;
+
+        if (lstat(c->path, &st) < 0)
+                return -errno;
+        return !live || !lines || live->number != 0 || st.st_dev != live->device || st.st_ino != live->inode ||
+                (uint64_t) st.st_size < log_lines_offset(lines);
+}
+
+static int follow(LogsCall *c, LogPieces *pieces, LogLines **lines) {
+        const struct timespec pause = {.tv_nsec = FOLLOW_MSEC * 1000000L};
+        int r = 0, gone = 0;
+
+        while (!c->is_over && r >= 0) {
+                if (fflush(stdout) != 0)
+                        return 0;
+                (void) nanosleep(&pause, NULL);
+                r = has_changed(c, pieces, *lines);
+                if (r == -ENOENT && ++gone < GONE_LOOKS_MAX) {
+                        r = 0;
+                        continue;
+                }
+                if (r < 0)
+                        break;
+                gone = 0;
+                bool changed = r > 0;
+                r = *lines ? print_lines(c, *lines) : 0; /* also what was rotated away meanwhile */
+                if (r == -ESTALE || (r == 0 && changed))
+                        r = go_on(c, pieces, lines);
+                /* In the middle of a rotation, or cut again: with the next look. */
+                r = r == -ENOENT || r == -EAGAIN || r == -ESTALE ? 0 : r;
+        }
+        return r == -ENOENT ? 0 : r; /* the container was removed */
+}
+
+int command_logs(const Arguments *a) {
+        LogsCall *c = calloc(1, sizeof(*c));
+        LogPieces pieces = {};
+        LogLines *lines = NULL;
+        int r;
+
+        if (!c) {
+                cli_error("%s", strerror(ENOMEM));
+                return CLI_FAILED;
+        }
+        r = read_arguments(a, c);
+        if (r == CLI_OK)
+                r = find_path(a, c);
+        if (r != CLI_OK) {
+                free(c);
+                return r;
+        }
+        r = print_all(c, &pieces, a->follow ? &lines : NULL);
+        if (r >= 0 && a->follow)
+                r = follow(c, &pieces, &lines);
+        if (r < 0)
+                cli_error("%s: %s", c->path, r == -EACCES ? "only root may read Docker's logs" : strerror(-r));
+        log_lines_free(lines);
+        log_pieces_close(&pieces);
+        free(c->last_line);
+        free(c);
+        return r < 0 ? CLI_FAILED : CLI_OK;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "log_lines.h"
+
+/* Enough that a system call a piece does not matter. */
+#define READ_BYTES (256 * 1024)
+
+/* The end of a line holds its time, to the nanosecond: it does not stand at a wrong place by chance. */
+#define TAIL_BYTES 64
+
+struct LogLines {
+        int fd;
+        gzFile gzip;
+        uint64_t read_offset; /* plain: where the buffer ends in the file */
+        size_t from, to;      /* of the buffer: what was read and not handed out */
+        size_t searched;      /* so much of that has no newline */
+        char tail[TAIL_BYTES]; /* plain: what stands in front of read_offset */
+        size_t tail_bytes;
+        bool skipping;        /* up to the next newline: the rest of a line that is no use */
+        char buffer[LOG_LINE_MAX + READ_BYTES];
+};
+
+int log_lines_new(int fd, bool gzip, uint64_t offset, LogLines **ret_lines) {
+        _cleanup_(log_lines_freep) LogLines *l = malloc(sizeof(*l));
+        int copy;
+
+        if (!l)
+                return -ENOMEM;
+        l->fd = fd;
+        l->gzip = NULL;
+        l->read_offset = offset;
+        l->from = l->to = l->searched = l->tail_bytes = 0;
+        l->skipping = false;
+        if (gzip) {
+                copy = dup(fd); /* gzclose() closes its own; the offset is of both */
+                (void) lseek(fd, 0, SEEK_SET);
+                l->gzip = copy < 0 ? NULL : gzdopen(copy, "rb");
+                if (!l->gzip) {
+                        if (copy >= 0)
+                                (void) close(copy);
+                        return copy < 0 ? -errno : -ENOMEM;
+                }
+                (void) gzbuffer(l->gzip, READ_BYTES / 2);
+        }
+        *ret_lines = TAKE_PTR(l);
+        return 0;
+}
+
+LogLines *log_lines_free(LogLines *l) {
+        if (l && l->gzip)
+                (void) gzclose(l->gzip);
+        free(l);
+        return NULL;
+}
+
+uint64_t log_lines_offset(const LogLines *l) { return l->read_offset - (l->to - l->from); }
+
+static ssize_t read_gzip(LogLines *l) {
+        int error, n = gzread(l->gzip, l->buffer + l->to, READ_BYTES);
+
+        if (n >= 0) {
+                (void) gzerror(l->gzip, &error);
+                return n == 0 && error == Z_BUF_ERROR ? -EBADMSG : n; /* it ends in the middle */
+        }
+        (void) gzerror(l->gzip, &error);
+        return error == Z_ERRNO ? -errno : error == Z_MEM_ERROR ? -ENOMEM : -EBADMSG;
+}
+
+/* To be asked after what follows it was read: a cut moves or takes both, once and for all. */
+static bool tail_is_there(const LogLines *l, uint64_t end_offset) {
+        char now[TAIL_BYTES];
+
+        return pread(l->fd, now, l->tail_bytes, (off_t) (end_offset - l->tail_bytes)) == (ssize_t) l->tail_bytes &&
+                memcmp(now, l->tail, l->tail_bytes) == 0;
+}
+
+static ssize_t read_plain(LogLines *l) {
+        off_t data = lseek(l->fd, (off_t) l->read_offset, SEEK_DATA);
+        uint64_t tail_offset = l->read_offset;
+        ssize_t n = 0;
+
+        /* A filesystem without holes says EINVAL; ENXIO: nothing but a hole, or the end. */
+        if (data > (off_t) l->read_offset) {
+                l->read_offset = (uint64_t) data;
+                l->from = l->to = l->searched = 0; /* a fragment in front of a hole */
+                l->skipping = false;
+        }
+        if (data >= 0 || errno != ENXIO)
+                n = pread(l->fd, l->buffer + l->to, READ_BYTES, (off_t) l->read_offset);
+        if (n < 0)
+                return -errno;
+        if (!tail_is_there(l, tail_offset))
+                return -ESTALE;
+        l->read_offset += (uint64_t) n;
+        if (n > 0) {
+                l->tail_bytes = MIN(l->to + (size_t) n, sizeof(l->tail));
+                memcpy(l->tail, l->buffer + l->to + (size_t) n - l->tail_bytes, l->tail_bytes);
+        }
+        return n;
+}
+
+/* Returns how many bytes came. */
+static ssize_t fill(LogLines *l) {
+        ssize_t n;
+
+        if (l->from > 0) {
+                memmove(l->buffer, l->buffer + l->from, l->to - l->from);
+                l->to -= l->from;
+                l->from = 0;
+        }
+        if (l->to >= LOG_LINE_MAX) {
+                l->to = l->searched = 0;
+                l->skipping = true;
+        }
+        n = l->gzip ? read_gzip(l) : read_plain(l);
+        if (n > 0)
+                l->to += (size_t) n;
+        return n;
+}
+
+int log_lines_next(LogLines *l, const char **ret_line, size_t *ret_bytes) {
+        for (;;) {
+                char *line = l->buffer + l->from, *newline, *nul;
+                ssize_t n;
+
+                newline = memchr(line + l->searched, '\n', l->to - l->from - l->searched);
+                if (!newline) {
+                        l->searched = l->to - l->from;
+                        n = fill(l);
+                        if (n <= 0)
+                                return (int) n;
+                        continue;
+                }
+                l->from += (size_t) (newline - line) + 1;
+                l->searched = 0;
+                if (l->skipping) {
+                        l->skipping = false;
+                        continue;
+                }
+                /* What stands behind them may be whole. */
+                nul = memrchr(line, 0, (size_t) (newline - line));
+                *ret_line = nul ? nul + 1 : line;
+                *ret_bytes = (size_t) (newline - *ret_line);
+                return 1;
+        }
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "log_lines.h"
+#include "log_range.h"
+
+/* A line that waits for Docker's lock is written so much later than its time says, at most. */
+#define DISORDER_NSEC INT64_C(1000000000)
+/* Searching on within so little is not worth a seek. */
+#define SEARCH_BYTES (128 * 1024)
+/* The last lines are looked for in so much from the end, then in 4 times as much, ... */
+#define TAIL_BYTES (64 * 1024)
+
+bool log_range_has(const LogRange *range, const LogRecord *record) {
+        return record->time_nsec >= range->since_nsec && record->time_nsec < range->until_nsec;
+}
+
+bool log_range_is_behind(const LogRange *range, const LogRecord *record) {
+        return range->until_nsec < INT64_MAX - DISORDER_NSEC && record->time_nsec >= range->until_nsec + DISORDER_NSEC;
+}
+
+/* The next record from there on. 1: there is one; 0: none. */
+static int next_record(LogLines *lines, LogRecord *ret_record) {
+        const char *line;
+        size_t n_bytes;
+        int r;
+
+        while ((r = log_lines_next(lines, &line, &n_bytes)) > 0)
+                if (log_record_parse(line, n_bytes, ret_record) == 0)
+                        return 1;
+        return r;
+}
+
+/* Time and end of the first record behind that offset. */
+static int record_behind(const LogPiece *piece, uint64_t offset, int64_t *ret_nsec, uint64_t *ret_end) {
+        _cleanup_(log_lines_freep) LogLines *lines = NULL;
+        LogRecord record;
+        int r;
+
+        r = log_lines_new(piece->fd, piece->gzip, offset, &lines);
+        if (r >= 0)
+                r = next_record(lines, &record);
+        if (r <= 0)
+                return r;
+        *ret_nsec = record.time_nsec;
+        *ret_end = piece->gzip ? 0 : log_lines_offset(lines);
+        return 1;
+}
+
+/* Where to begin in a plain file so as to miss nothing since then. */
+static int find_time(const LogPiece *piece, int64_t since_nsec, uint64_t *ret_offset) {
+        uint64_t low = 0, high = piece->size_bytes, end;
+        int64_t nsec;
+        int r;
+
+        while (high - low > SEARCH_BYTES) {
+                uint64_t middle = low + (high - low) / 2;
+
+                r = record_behind(piece, middle, &nsec, &end);
+                if (r < 0)
+                        return r;
+                if (r > 0 && end <= high && nsec < since_nsec)
+                        low = end;
+                else
+                        high = middle;
+        }
+        *ret_offset = low;
+        return 0;
+}
+
+static int count_from(const LogRange *range, const LogPiece *piece, uint64_t offset, uint64_t *ret_n) {
+        _cleanup_(log_lines_freep) LogLines *lines = NULL;
+        LogRecord record;
+        int r;
+
+        *ret_n = 0;
+        r = log_lines_new(piece->fd, piece->gzip, offset, &lines);
+        while (r >= 0 && (r = next_record(lines, &record)) > 0 && !log_range_is_behind(range, &record) &&
+               /* What is written meanwhile does not end. */
+               (piece->gzip || log_lines_offset(lines) <= piece->size_bytes))
+                *ret_n += log_range_has(range, &record);
+        return r < 0 ? r : 0;
+}
+
+/* Counts from the end on until there are enough, or all from `first` on are counted. */
+static int count_last(const LogRange *range, const LogPiece *piece, uint64_t first, uint64_t want, uint64_t *ret_offset,
+                      uint64_t *ret_n) {
+        uint64_t window = TAIL_BYTES;
+        int r;
+
+        do {
+                *ret_offset = piece->gzip || window >= piece->size_bytes - MIN(first, piece->size_bytes) ? first
+                                                                                                        : piece->size_bytes - window;
+                r = count_from(range, piece, *ret_offset, ret_n);
+                window *= 4;
+        } while (r >= 0 && *ret_n < want && *ret_offset > first);
+        return r;
+}
+
+/* The piece in which `since` lies, and where. */
+static int find_since(const LogRange *range, const LogPieces *pieces, LogStart *ret_start) {
+        int64_t since_nsec = range->since_nsec, nsec;
+        uint64_t end;
+
+        *ret_start = (LogStart){};
+        if (since_nsec == INT64_MIN)
+                return 0;
+        since_nsec -= since_nsec > INT64_MIN + DISORDER_NSEC ? DISORDER_NSEC : 0;
+        for (size_t i = pieces->n; i-- > 0;) {
+                int r = record_behind(pieces->pieces + i, 0, &nsec, &end);
+
+                if (r < 0)
+                        return r;
+                if (r == 0 || nsec >= since_nsec)
+                        continue;
+                ret_start->piece = i;
+                return pieces->pieces[i].gzip ? 0 : find_time(pieces->pieces + i, since_nsec, &ret_start->offset);
+        }
+        return 0;
+}
+
+int log_range_find_start(const LogRange *range, const LogPieces *pieces, LogStart *ret_start) {
+        uint64_t want = range->last, offset = 0, n;
+        LogStart since;
+        int r;
+
+        r = find_since(range, pieces, &since);
+        if (r < 0 || range->last == LOG_RANGE_ALL) {
+                *ret_start = since;
+                return r;
+        }
+        for (size_t i = pieces->n; i-- > since.piece;) {
+                r = count_last(range, pieces->pieces + i, i == since.piece ? since.offset : 0, want, &offset, &n);
+                if (r < 0)
+                        return r;
+                if (n >= want) {
+                        *ret_start = (LogStart){i, offset, n - want};
+                        return 0;
+                }
+                want -= n;
+        }
+        *ret_start = since;
+        return 0;
+}
