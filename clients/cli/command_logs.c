@@ -5,7 +5,9 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,6 +22,7 @@
 #define FOLLOW_MSEC 200
 /* In the middle of a rotation there is no file for a moment; longer, and the container was removed. */
 #define GONE_LOOKS_MAX 10
+#define IDLE_LOOKS 10
 /* Each cut of a flooded log frees at least some MiB: nobody cuts so often while that is read. */
 #define ATTEMPTS_MAX 100
 
@@ -28,11 +31,15 @@ typedef struct LogsCall {
         LogFormat format;
         uint64_t skip; /* so many of the records in the range are not printed */
         bool is_over;  /* past --until, or nobody reads any more */
+        bool has_printed;
         char path[4096];
-        /* The last one that was read, to find the place again when the file has shrunk. */
+        /* The last one that was read, to find the place again when the file has shrunk: how often it came in a row, since
+         * the pieces of a very long line may all be alike. */
         int64_t last_nsec;
         char *last_line;
         size_t last_bytes;
+        uint64_t last_times;
+        bool is_searching; /* it is gone: what is older is passed over until there is one that is not */
 } LogsCall;
 
 /* ---- arguments ----------------------------------------------------------------------------------------------- */
@@ -110,11 +117,21 @@ static int find_path(const Arguments *a, LogsCall *c) {
 
 /* ---- printing ------------------------------------------------------------------------------------------------ */
 
-static int remember(LogsCall *c, const char *line, size_t n_bytes, int64_t nsec) {
-        char *copy = realloc(c->last_line, n_bytes + 1);
+static bool is_last(const LogsCall *c, const char *line, size_t n_bytes) {
+        return c->last_line && n_bytes == c->last_bytes && memcmp(line, c->last_line, n_bytes) == 0;
+}
 
+static int remember(LogsCall *c, const char *line, size_t n_bytes, int64_t nsec) {
+        char *copy;
+
+        if (is_last(c, line, n_bytes)) {
+                c->last_times++;
+                return 0;
+        }
+        copy = realloc(c->last_line, n_bytes + 1);
         if (!copy)
                 return -ENOMEM;
+        c->last_times = 1;
         c->last_line = copy;
         memcpy(c->last_line, line, n_bytes);
         c->last_bytes = n_bytes;
@@ -126,8 +143,9 @@ static int take_line(LogsCall *c, const char *line, size_t n_bytes) {
         LogRecord record;
         int r;
 
-        if (log_record_parse(line, n_bytes, &record) != 0)
+        if (log_record_parse(line, n_bytes, &record) != 0 || (c->is_searching && record.time_nsec < c->last_nsec))
                 return 0;
+        c->is_searching = false;
         r = remember(c, line, n_bytes, record.time_nsec);
         if (r < 0)
                 return r;
@@ -139,18 +157,20 @@ static int take_line(LogsCall *c, const char *line, size_t n_bytes) {
                 c->skip--;
                 return 0;
         }
+        c->has_printed = true;
         r = log_output_print(stdout, c->format, &record);
         c->is_over = c->is_over || ferror(stdout);
         return r;
 }
 
-/* All whole lines that there are. */
-static int print_lines(LogsCall *c, LogLines *lines) {
+/* All whole lines that there are, up to an offset: what is written meanwhile does not end. */
+static int print_lines(LogsCall *c, LogLines *lines, uint64_t end_offset) {
         const char *line;
         size_t n_bytes;
         int r = 0;
 
-        while (!c->is_over && (r = log_lines_next(lines, &line, &n_bytes)) > 0) {
+        while (!c->is_over && (end_offset == UINT64_MAX || log_lines_offset(lines) < end_offset) &&
+               (r = log_lines_next(lines, &line, &n_bytes)) > 0) {
                 r = take_line(c, line, n_bytes);
                 if (r < 0)
                         return r;
@@ -158,49 +178,87 @@ static int print_lines(LogsCall *c, LogLines *lines) {
         return MIN(r, 0);
 }
 
-/* Through all files from there on; the last one, which is written, stays in *ret_lines where it is wanted. */
-static int print_pieces(LogsCall *c, const LogPieces *pieces, const LogStart *start, LogLines **ret_lines) {
+/* It was cut or begun again since its size was taken. */
+static bool has_shrunk(const LogPiece *piece) {
+        struct stat st;
+
+        return fstat(piece->fd, &st) == 0 && (uint64_t) st.st_size < piece->size_bytes;
+}
+
+/* Through all files from there on; the last one, which is written, stays in *ret_lines where --follow is wanted. Those that
+ * have been read are closed: somebody may want to free them, and the reader of our output may take its time. */
+static int print_pieces(LogsCall *c, LogPieces *pieces, const LogStart *start, LogLines **ret_lines) {
         int r = 0;
 
         c->skip = start->skip;
-        for (size_t i = start->piece; i < pieces->n && !c->is_over && r >= 0; i++) {
+        for (size_t i = 0; i < pieces->n && !c->is_over && r >= 0; i++) {
                 _cleanup_(log_lines_freep) LogLines *lines = NULL;
-                const LogPiece *piece = pieces->pieces + i;
+                LogPiece *piece = pieces->pieces + i;
+                bool is_live = i == pieces->n - 1 && piece->number == 0;
 
+                if (i < start->piece) {
+                        log_piece_close(piece);
+                        continue;
+                }
+                if (has_shrunk(piece))
+                        return -ESTALE;
                 r = log_lines_new(piece->fd, piece->gzip, i == start->piece ? start->offset : 0, &lines);
                 if (r >= 0)
-                        r = print_lines(c, lines);
+                        r = print_lines(c, lines, piece->gzip || (is_live && ret_lines) ? UINT64_MAX : piece->size_bytes);
                 if (r == -EBADMSG) {
                         cli_error("%s.%u.gz is damaged: what follows in it is left out", c->path, piece->number);
                         r = 0;
                 }
-                if (i == pieces->n - 1 && piece->number == 0 && ret_lines)
+                if (is_live && ret_lines)
                         *ret_lines = TAKE_PTR(lines);
+                else
+                        log_piece_close(piece);
         }
         return r;
 }
 
 /* ---- when the files change ----------------------------------------------------------------------------------- */
 
+/* In one piece. 1: it is there, and where to begin behind it; 0: it is not. */
+static int find_place_in(const LogsCall *c, const LogPiece *piece, uint64_t from_offset, LogStart *ret_start) {
+        _cleanup_(log_lines_freep) LogLines *lines = NULL;
+        uint64_t times = 0, n_in_range = 0;
+        const char *line;
+        size_t n_bytes;
+        LogRecord record;
+        int r;
+
+        r = log_lines_new(piece->fd, piece->gzip, from_offset, &lines);
+        while (r >= 0 && times < c->last_times && (r = log_lines_next(lines, &line, &n_bytes)) > 0) {
+                if (log_record_parse(line, n_bytes, &record) != 0)
+                        continue;
+                if (is_last(c, line, n_bytes)) {
+                        times++;
+                        if (!piece->gzip)
+                                ret_start->offset = log_lines_offset(lines);
+                } else if (times > 0)
+                        break; /* the first of them were cut away */
+                n_in_range += log_range_has(&c->range, &record);
+        }
+        if (times == 0)
+                return r == -EBADMSG ? 0 : MIN(r, 0);
+        /* A compressed one can only be read from its beginning. */
+        ret_start->skip = piece->gzip ? n_in_range : 0;
+        return 1;
+}
+
 /* Behind the last line that was read, wherever that is now: 1. Where it is gone: 0, and where to look for newer ones. */
 static int find_place(const LogsCall *c, const LogPieces *pieces, LogStart *ret_start) {
-        LogRange range = {c->last_line ? c->last_nsec : c->range.since_nsec, INT64_MAX, LOG_RANGE_ALL};
-        int r = log_range_find_start(&range, pieces, ret_start);
+        LogRange range = {c->last_nsec, INT64_MAX, LOG_RANGE_ALL};
+        LogStart start;
+        int r;
 
-        for (size_t i = ret_start->piece; r >= 0 && c->last_line && i < pieces->n; i++) {
-                _cleanup_(log_lines_freep) LogLines *lines = NULL;
-                const LogPiece *piece = pieces->pieces + i;
-                const char *line;
-                size_t n_bytes;
-
-                r = log_lines_new(piece->fd, piece->gzip, i == ret_start->piece ? ret_start->offset : 0, &lines);
-                while (r >= 0 && (r = log_lines_next(lines, &line, &n_bytes)) > 0)
-                        if (n_bytes == c->last_bytes && memcmp(line, c->last_line, n_bytes) == 0) {
-                                /* A compressed one can only be read from its beginning. */
-                                *ret_start = piece->gzip ? (LogStart){i + 1, 0, 0} : (LogStart){i, log_lines_offset(lines), 0};
-                                return 1;
-                        }
-                r = r == -EBADMSG ? 0 : r;
+        r = log_range_find_start(&range, pieces, ret_start);
+        for (size_t i = ret_start->piece; r == 0 && i < pieces->n; i++) {
+                start = (LogStart){.piece = i};
+                r = find_place_in(c, pieces->pieces + i, i == ret_start->piece ? ret_start->offset : 0, &start);
+                if (r > 0)
+                        *ret_start = start;
         }
         return r;
 }
@@ -208,8 +266,8 @@ static int find_place(const LogsCall *c, const LogPieces *pieces, LogStart *ret_
 /* They were rotated, or cut under us. lines: NULL where --follow is not wanted. */
 static int go_on(LogsCall *c, LogPieces *pieces, LogLines **lines) {
         LogPieces fresh = {};
-        LogStart start;
-        int r;
+        LogStart start = {};
+        int r = 0;
 
         r = log_pieces_open(c->path, &fresh);
         if (r < 0)
@@ -218,9 +276,10 @@ static int go_on(LogsCall *c, LogPieces *pieces, LogLines **lines) {
                 *lines = log_lines_free(*lines);
         log_pieces_close(pieces);
         *pieces = fresh;
-        r = find_place(c, pieces, &start);
-        if (r == 0 && c->last_line)
-                c->range.since_nsec = MAX(c->range.since_nsec, c->last_nsec);
+        if (c->last_line) {
+                r = find_place(c, pieces, &start);
+                c->is_searching = r == 0;
+        }
         return r < 0 ? r : print_pieces(c, pieces, &start, lines);
 }
 
@@ -229,14 +288,15 @@ static int print_all(LogsCall *c, LogPieces *pieces, LogLines **lines) {
         LogStart start;
         int r = -ESTALE;
 
-        for (int i = 0; i < ATTEMPTS_MAX && r == -ESTALE; i++) {
+        /* From the start, as long as nothing was printed. */
+        for (int i = 0; i < ATTEMPTS_MAX && r == -ESTALE && !c->has_printed; i++) {
                 log_pieces_close(pieces);
                 r = log_pieces_open(c->path, pieces);
                 if (r >= 0)
                         r = log_range_find_start(&c->range, pieces, &start);
+                if (r >= 0)
+                        r = print_pieces(c, pieces, &start, lines);
         }
-        if (r >= 0)
-                r = print_pieces(c, pieces, &start, lines);
         for (int i = 0; i < ATTEMPTS_MAX && r == -ESTALE; i++)
                 r = go_on(c, pieces, lines);
         return r;
@@ -255,36 +315,66 @@ static int has_changed(const LogsCall *c, const LogPieces *pieces, const LogLine
                 (uint64_t) st.st_size < log_lines_offset(lines);
 }
 
+/* A file that nobody writes is held open only while it is read: a container that is at rest can be trimmed and removed.
+ * -errno of open(2). */
+static int hold(LogsCall *c, LogPieces *pieces, LogLines *lines) {
+        LogPiece *live = pieces->pieces + pieces->n - 1;
+
+        if (live->fd >= 0)
+                return 0;
+        live->fd = open(c->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (live->fd < 0)
+                return -errno;
+        log_lines_set_fd(lines, live->fd);
+        return 0;
+}
+
+/* One look. 1: there was something new. */
+static int look(LogsCall *c, LogPieces *pieces, LogLines **lines) {
+        uint64_t before = *lines ? log_lines_offset(*lines) : 0;
+        int changed = has_changed(c, pieces, *lines), r = 0;
+
+        if (*lines && changed == 0)
+                r = hold(c, pieces, *lines);
+        /* Also what was rotated away, or whose name was removed, meanwhile. */
+        if (*lines && r >= 0 && pieces->pieces[pieces->n - 1].fd >= 0)
+                r = print_lines(c, *lines, UINT64_MAX);
+        if (changed < 0)
+                return changed;
+        if (r == -ESTALE || (r == 0 && changed > 0)) {
+                r = go_on(c, pieces, lines);
+                return r < 0 ? r : 1;
+        }
+        return r < 0 ? r : *lines && log_lines_offset(*lines) != before;
+}
+
 static int follow(LogsCall *c, LogPieces *pieces, LogLines **lines) {
         const struct timespec pause = {.tv_nsec = FOLLOW_MSEC * 1000000L};
-        int r = 0, gone = 0;
+        unsigned gone = 0, idle = 0;
+        int r;
 
-        while (!c->is_over && r >= 0) {
-                if (fflush(stdout) != 0)
+        for (;;) {
+                if (fflush(stdout) != 0 || c->is_over)
                         return 0;
                 (void) nanosleep(&pause, NULL);
-                r = has_changed(c, pieces, *lines);
-                if (r == -ENOENT && ++gone < GONE_LOOKS_MAX) {
-                        r = 0;
-                        continue;
-                }
-                if (r < 0)
-                        break;
-                gone = 0;
-                bool changed = r > 0;
-                r = *lines ? print_lines(c, *lines) : 0; /* also what was rotated away meanwhile */
-                if (r == -ESTALE || (r == 0 && changed))
-                        r = go_on(c, pieces, lines);
-                /* In the middle of a rotation, or cut again: with the next look. */
-                r = r == -ENOENT || r == -EAGAIN || r == -ESTALE ? 0 : r;
+                r = look(c, pieces, lines);
+                gone = r == -ENOENT ? gone + 1 : 0;
+                if (gone == GONE_LOOKS_MAX)
+                        return 0; /* the container was removed */
+                /* In the middle of a rotation, cut again, or under a lease: with the next look. */
+                if (r < 0 && r != -ENOENT && r != -EAGAIN && r != -ESTALE)
+                        return r;
+                idle = r == 0 ? idle + 1 : 0;
+                if (idle >= IDLE_LOOKS && pieces->n > 0)
+                        log_piece_close(pieces->pieces + pieces->n - 1);
         }
-        return r == -ENOENT ? 0 : r; /* the container was removed */
 }
 
 int command_logs(const Arguments *a) {
         LogsCall *c = calloc(1, sizeof(*c));
         LogPieces pieces = {};
         LogLines *lines = NULL;
+        struct rlimit files;
         int r;
 
         if (!c) {
@@ -297,6 +387,11 @@ int command_logs(const Arguments *a) {
         if (r != CLI_OK) {
                 free(c);
                 return r;
+        }
+        /* A descriptor for each segment. */
+        if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+                files.rlim_cur = files.rlim_max;
+                (void) setrlimit(RLIMIT_NOFILE, &files);
         }
         r = print_all(c, &pieces, a->follow ? &lines : NULL);
         if (r >= 0 && a->follow)

@@ -59,6 +59,8 @@ LogLines *log_lines_free(LogLines *l) {
         return NULL;
 }
 
+void log_lines_set_fd(LogLines *l, int fd) { l->fd = fd; }
+
 uint64_t log_lines_offset(const LogLines *l) { return l->read_offset - (l->to - l->from); }
 
 static ssize_t read_gzip(LogLines *l) {
@@ -107,8 +109,15 @@ static ssize_t read_plain(LogLines *l) {
 
 /* Returns how many bytes came. */
 static ssize_t fill(LogLines *l) {
+        char *nul = memrchr(l->buffer + l->from, 0, l->to - l->from);
         ssize_t n;
 
+        /* Nothing in front of it counts, however much that is; what follows may be a whole line. */
+        if (nul) {
+                l->from = (size_t) (nul + 1 - l->buffer);
+                l->searched = l->to - l->from;
+                l->skipping = false;
+        }
         if (l->from > 0) {
                 memmove(l->buffer, l->buffer + l->from, l->to - l->from);
                 l->to -= l->from;

@@ -25,5 +25,8 @@ static inline void log_lines_freep(LogLines **lines) { *lines = log_lines_free(*
  * the file was cut in front of it or begun again. */
 int log_lines_next(LogLines *lines, const char **ret_line, size_t *ret_bytes);
 
+/* Plain: the same file by another descriptor, borrowed. */
+void log_lines_set_fd(LogLines *lines, int fd);
+
 /* Plain: where the next line begins. */
 uint64_t log_lines_offset(const LogLines *lines);

@@ -12,15 +12,37 @@ static void put(FILE *f, const char *text, size_t n_bytes) { (void) fwrite(text,
 
 /* ---- for a terminal ------------------------------------------------------------------------------------------ */
 
-/* "ESC [ 1 ; 31 m": colours and the like. */
+/* How many parameters a colour takes: "38;5;N", "38;2;R;G;B". */
+static int colour_parameters(unsigned kind) { return kind == 5 ? 1 : kind == 2 ? 3 : 0; }
+
+/* "ESC [ 1 ; 31 m": colours and the like, but not 8, which conceals. */
 static size_t colour_bytes(const char *at, const char *end) {
         const char *p = at + 2;
+        int of_colour = 0; /* so many parameters to come are one's */
+        bool kind_next = false;
+        unsigned value = 0;
 
         if (end - at < 3 || at[0] != 0x1B || at[1] != '[')
                 return 0;
-        while (p < end && ((*p >= '0' && *p <= '9') || *p == ';'))
-                p++;
-        return p < end && *p == 'm' ? (size_t) (p - at) + 1 : 0;
+        for (; p < end; p++) {
+                if (*p >= '0' && *p <= '9') {
+                        value = MIN(10 * value + (unsigned) (*p - '0'), 9999u);
+                        continue;
+                }
+                if (*p != ';' && *p != 'm')
+                        return 0;
+                if (kind_next)
+                        of_colour = colour_parameters(value);
+                else if (of_colour > 0)
+                        of_colour--;
+                else if (value == 8)
+                        return 0;
+                kind_next = !kind_next && of_colour == 0 && (value == 38 || value == 48);
+                if (*p == 'm')
+                        return (size_t) (p - at) + 1;
+                value = 0;
+        }
+        return 0;
 }
 
 /* How much of it a terminal may have as it is, though it is no plain text; 0: nothing. */
@@ -34,18 +56,23 @@ static size_t harmless_bytes(const char *at, const char *end) {
 
 static void put_for_terminal(FILE *f, const char *text, size_t n_bytes) {
         const char *end = text + n_bytes;
+        bool coloured = false;
 
         while (text < end) {
                 size_t n = text_clean_bytes(text, (size_t) (end - text));
 
-                if (n == 0)
+                if (n == 0) {
                         n = harmless_bytes(text, end);
+                        coloured = coloured || (n > 0 && *text == 0x1B);
+                }
                 put(f, n > 0 ? text : "?", n > 0 ? n : 1);
                 text += n > 0 ? n : 1;
                 /* The rest of a character that has become '?'. */
                 while (n == 0 && text < end && ((unsigned char) *text & 0xC0) == 0x80)
                         text++;
         }
+        if (coloured)
+                (void) fputs("\x1B[0m", f); /* it ends with its record */
 }
 
 /* ---- JSON ---------------------------------------------------------------------------------------------------- */
@@ -67,23 +94,37 @@ static size_t utf8_bytes(const char *at, const char *end) {
         return n;
 }
 
-/* It is escaped already, and its escapes are right. */
-static void put_json_string(FILE *f, LogSpan span) {
-        const char *at = span.text, *end = span.text + span.n_bytes, *from = at;
+static unsigned code_point(const char *at, size_t n) {
+        unsigned c = n == 1 ? (unsigned char) *at : (unsigned char) *at & (0xFFu >> (n + 1));
 
-        (void) fputc('"', f);
+        for (size_t i = 1; i < n; i++)
+                c = c << 6 | ((unsigned char) at[i] & 0x3F);
+        return c;
+}
+
+/* It is JSON already, but for what is no UTF-8; what a terminal would obey is escaped. */
+static void put_json_text(FILE *f, const char *at, size_t n_bytes) {
+        const char *end = at + n_bytes;
+
         while (at < end) {
-                size_t n = utf8_bytes(at, end);
+                size_t clean = text_clean_bytes(at, (size_t) (end - at)), n;
 
-                if (n == 0) {
-                        put(f, from, (size_t) (at - from));
+                put(f, at, clean);
+                at += clean;
+                if (at == end)
+                        break;
+                n = utf8_bytes(at, end);
+                if (n == 0)
                         (void) fputc('?', f);
-                        from = at + 1;
-                        n = 1;
-                }
-                at += n;
+                else
+                        (void) fprintf(f, "\\u%04x", code_point(at, n)); /* none of these is beyond U+FFFF */
+                at += MAX(n, (size_t) 1);
         }
-        put(f, from, (size_t) (end - from));
+}
+
+static void put_json_string(FILE *f, LogSpan span) {
+        (void) fputc('"', f);
+        put_json_text(f, span.text, span.n_bytes);
         (void) fputc('"', f);
 }
 
@@ -105,7 +146,7 @@ static void put_json(FILE *f, const LogRecord *r) {
                         text = cJSON_PrintUnformatted(attrs);
                 if (text) {
                         (void) fputs(",\"attrs\":", f);
-                        (void) fputs(text, f);
+                        put_json_text(f, text, strlen(text));
                         cJSON_free(text);
                 }
         }

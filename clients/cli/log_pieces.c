@@ -8,15 +8,24 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "log_pieces.h"
 
-#define ATTEMPTS_MAX 20
+/* 2 s: longer than a rotation, or than the trimmer has a lease. */
+#define ATTEMPTS_MAX 100
+#define ATTEMPT_NSEC (20 * 1000000L)
+
+void log_piece_close(LogPiece *piece) {
+        if (piece->fd >= 0)
+                (void) close(piece->fd);
+        piece->fd = -EBADF;
+}
 
 void log_pieces_close(LogPieces *p) {
         for (size_t i = 0; i < p->n; i++)
-                (void) close(p->pieces[i].fd);
+                log_piece_close(p->pieces + i);
         free(p->pieces);
         *p = (LogPieces){};
 }
@@ -46,9 +55,9 @@ static int open_piece(int folder, const char *entry, LogPiece *piece) {
         piece->fd = openat(folder, entry, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         if (piece->fd < 0)
                 return -errno;
-        if (fstat(piece->fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-                (void) close(piece->fd);
-                return -ELOOP; /* a link or a pipe: not Docker's */
+        if (fstat(piece->fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_nlink > 1) {
+                log_piece_close(piece);
+                return -ELOOP; /* a link, a pipe, or with a second name: not Docker's alone */
         }
         piece->size_bytes = (uint64_t) st.st_size;
         piece->device = st.st_dev;
@@ -69,7 +78,7 @@ static void drop_unfinished(LogPieces *p) {
 
         for (size_t i = 0; i < p->n; i++)
                 if (n > 0 && p->pieces[i].number == p->pieces[n - 1].number)
-                        (void) close(p->pieces[i].fd);
+                        log_piece_close(p->pieces + i);
                 else
                         p->pieces[n++] = p->pieces[i];
         p->n = n;
@@ -83,8 +92,10 @@ static int open_all(DIR *folder, const char *name, LogPieces *ret) {
 
         rewinddir(folder);
         while (errno = 0, r >= 0 && (entry = readdir(folder))) {
-                if (!is_piece(entry->d_name, name, &piece) || ret->n == LOG_PIECES_MAX)
+                if (!is_piece(entry->d_name, name, &piece))
                         continue;
+                if (ret->n == LOG_PIECES_MAX)
+                        return -E2BIG;
                 r = open_piece(dirfd(folder), entry->d_name, &piece);
                 if (r == -ELOOP)
                         r = 0;
@@ -100,12 +111,33 @@ static int open_all(DIR *folder, const char *name, LogPieces *ret) {
         return 0;
 }
 
-static bool is_same(const LogPieces *a, const LogPieces *b) {
-        for (size_t i = 0; i < a->n && i < b->n; i++)
-                if (a->pieces[i].number != b->pieces[i].number || a->pieces[i].gzip != b->pieces[i].gzip ||
-                    a->pieces[i].inode != b->pieces[i].inode)
+static const LogPiece *find_piece(const LogPieces *p, const LogPiece *like) {
+        for (size_t i = 0; i < p->n; i++)
+                if (p->pieces[i].number == like->number && p->pieces[i].gzip == like->gzip)
+                        return p->pieces + i;
+        return NULL;
+}
+
+/* Whether each name still stands for what was opened, and there is no other one. */
+static bool is_still_so(DIR *folder, const char *name, const LogPieces *p) {
+        const LogPiece *opened;
+        struct dirent *entry;
+        size_t n = 0;
+        LogPiece piece;
+        struct stat st;
+
+        rewinddir(folder);
+        while ((entry = readdir(folder))) {
+                if (!is_piece(entry->d_name, name, &piece) ||
+                    fstatat(dirfd(folder), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) || st.st_nlink > 1)
+                        continue;
+                opened = find_piece(p, &piece);
+                if (opened && opened->inode == st.st_ino)
+                        n++;
+                else if (opened || !piece.gzip) /* a compressed one may have been left out */
                         return false;
-        return a->n == b->n;
+        }
+        return n == p->n;
 }
 
 static int open_once(DIR *folder, const char *name, LogPieces *ret) {
@@ -118,7 +150,8 @@ static int open_once(DIR *folder, const char *name, LogPieces *ret) {
 int log_pieces_open(const char *path, LogPieces *ret_pieces) {
         const char *name = strrchr(path, '/') + 1;
         char folder_path[PATH_MAX];
-        LogPieces pieces = {}, again = {};
+        const struct timespec pause = {.tv_nsec = ATTEMPT_NSEC};
+        LogPieces pieces = {};
         DIR *folder;
         int r = -EAGAIN;
 
@@ -128,14 +161,13 @@ int log_pieces_open(const char *path, LogPieces *ret_pieces) {
         folder = opendir(folder_path);
         if (!folder)
                 return -errno;
-        /* Twice the same: then it was so in between. */
+        /* As it was, once all are open: then it was so in between. */
         for (int i = 0; i < ATTEMPTS_MAX && r == -EAGAIN; i++) {
+                if (i > 0)
+                        (void) nanosleep(&pause, NULL);
                 r = open_once(folder, name, &pieces);
-                if (r == 0)
-                        r = open_once(folder, name, &again);
-                if (r == 0 && !is_same(&pieces, &again))
+                if (r == 0 && !is_still_so(folder, name, &pieces))
                         r = -EAGAIN;
-                log_pieces_close(&again);
                 if (r < 0)
                         log_pieces_close(&pieces);
         }

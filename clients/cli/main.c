@@ -160,12 +160,30 @@ static void take_option(Parsed *p, size_t i, const char *value) {
                 *(const char **) (void *) at = value;
 }
 
+/* "--socket" or "-s": what follows is no command. Of those that every command takes: only they stand in front of one. */
+static bool takes_value(const char *word) {
+        for (size_t i = 0; i < N_OPTIONS; i++) {
+                const CliOption *o = &cli_options[i];
+
+                if (o->kind == TEXT && o->commands == ALL &&
+                    ((word[0] == '-' && word[1] == o->letter && word[1] && !word[2]) ||
+                     (strncmp(word, "--", 2) == 0 && streq(word + 2, o->name))))
+                        return true;
+        }
+        return false;
+}
+
 /* The command that is meant: options may stand in front of it, and what a letter means depends on it. */
 static int guess_command(int argc, char **argv) {
-        for (int i = 1; i < argc; i++)
+        for (int i = 1; i < argc; i++) {
+                if (takes_value(argv[i])) {
+                        i++;
+                        continue;
+                }
                 for (size_t c = 0; c < ELEMENTS(commands); c++)
                         if (streq(argv[i], commands[c].name))
                                 return commands[c].id;
+        }
         return 0;
 }
 

@@ -181,11 +181,11 @@ static void no_file_is_an_error(void **state) {
 
 static void what_is_no_record_is_passed_over(void **state) {
         Folder *f = *state;
-        static char nuls[10000];
+        static char nuls[3 * LOG_LINE_MAX];
         char *longest = malloc(3 * LOG_LINE_MAX);
 
         write_text(f->log, nuls, sizeof(nuls));
-        write_records(f->log, 0, 1); /* right behind NULs */
+        write_records(f->log, 0, 1); /* right behind NULs, more of them than the longest line */
         write_text(f->log, "      \n\n", 8);
         write_text(f->log, "{\"log\":\"torn", 12);
         write_text(f->log, nuls, 5);
@@ -303,6 +303,11 @@ static void a_damaged_gzip_is_told_and_read_as_far_as_it_goes(void **state) {
         log_lines_free(lines);
         log_pieces_close(&pieces);
         assert_numbers(f, range_of(-1, -1, 1), "5000");
+        assert_numbers(f, range_of(98, 101, LOG_RANGE_ALL), "98 99 100");
+        assert_numbers(f, range_of(4999, -1, LOG_RANGE_ALL), "5000");
+        assert_int_equal(truncate(path, 15), 0);
+        assert_numbers(f, range_of(-1, -1, 100), "5000");
+        assert_numbers(f, range_of(4999, -1, LOG_RANGE_ALL), "5000");
 }
 
 static void assert_printed(LogFormat format, const char *line, const char *wanted, size_t wanted_bytes) {
@@ -327,7 +332,11 @@ static void a_terminal_is_not_at_the_containers_command(void **state) {
         assert_prints(LOG_FORMAT_PLAIN, "{\"log\":\"a\\u001b]0;x\\u0007\\u0000b\\n\"," TIME "}", "a\x1B]0;x\x07\0b\n");
         assert_prints(LOG_FORMAT_TERMINAL, "{\"log\":\"a\\u001b]0;x\\u0007b\\n\"," TIME "}", "a?]0;x?b\n");
         assert_prints(LOG_FORMAT_TERMINAL, "{\"log\":\"\\u001b[1;31mred\\u001b[0m\\u001b[2J\\t\\r\\nx\\ry\"," TIME "}",
-                "\x1B[1;31mred\x1B[0m?[2J\t\r\nx?y");
+                "\x1B[1;31mred\x1B[0m?[2J\t\r\nx?y\x1B[0m");
+        assert_prints(LOG_FORMAT_TERMINAL, "{\"log\":\"\\u001b[8mhidden\\u001b[1;8mx\"," TIME "}", "?[8mhidden?[1;8mx");
+        assert_prints(LOG_FORMAT_TERMINAL, "{\"log\":\"\\u001b[38;5;8mgrey\\u001b[48;2;8;8;8;1mx\"," TIME "}",
+                "\x1B[38;5;8mgrey\x1B[48;2;8;8;8;1mx\x1B[0m");
+        assert_prints(LOG_FORMAT_TERMINAL, "{\"log\":\"\\u001b[38;5;1;8mx\"," TIME "}", "?[38;5;1;8mx");
         assert_prints(LOG_FORMAT_TERMINAL, "{\"log\":\"\\u009bA \xC3\xA9 \xE2\x80\xAE \xFF\"," TIME "}", "?A \xC3\xA9 ? ?");
         assert_prints(LOG_FORMAT_TERMINAL, "{\"log\":\"\\u001b[1\"," TIME "}", "?[1");
         assert_prints(LOG_FORMAT_TERMINAL, "{\"stream\":\"stdout\"," TIME "}", "");
@@ -339,6 +348,10 @@ static void json_is_json_whatever_was_logged(void **state) {
                 "{" TIME ",\"stream\":\"stderr\",\"log\":\"a\\u001b\\n\",\"attrs\":{\"k\":\"v\"}}\n");
         assert_prints(LOG_FORMAT_JSON, "{\"log\":\"\xC3\xA9\xFF\xC0\xAF\xED\xA0\x80.\"," TIME "}",
                 "{" TIME ",\"stream\":\"\",\"log\":\"\xC3\xA9??????.\"}\n");
+        assert_prints(LOG_FORMAT_JSON, "{\"log\":\"\xC2\x9B" "2J\xE2\x80\xAE\x7F\"," TIME "}",
+                "{" TIME ",\"stream\":\"\",\"log\":\"\\u009b2J\\u202e\\u007f\"}\n");
+        assert_prints(LOG_FORMAT_JSON, "{\"attrs\":{\"k\":\"\xFF\"}," TIME "}",
+                "{" TIME ",\"stream\":\"\",\"log\":\"\",\"attrs\":{\"k\":\"?\"}}\n");
         assert_prints(LOG_FORMAT_JSON, "{\"attrs\":{not json}," TIME "}", "{" TIME ",\"stream\":\"\",\"log\":\"\"}\n");
 }
 
