@@ -15,7 +15,7 @@ class injected:
 
     def __init__(self, pid, *rules):
         calls = ','.join(rule.split(':')[0] for rule in rules)
-        self.pid, self.trace, self.was_hit = pid, tempfile.NamedTemporaryFile('r'), False
+        self.pid, self.trace, self.was_hit, self.n_calls = pid, tempfile.NamedTemporaryFile('r'), False, 0
         self.command = ['strace', '-qq', '-o', self.trace.name, '-p', str(pid), '-e', f'trace={calls}']
         for rule in rules:
             self.command += ['-e', f'inject={rule}']
@@ -42,7 +42,9 @@ class injected:
 
     def look(self):
         """Whether there was such a call by now."""
-        self.was_hit = self.was_hit or '(INJECTED)' in self.trace.read()
+        new = self.trace.read()
+        self.was_hit = self.was_hit or '(INJECTED)' in new
+        self.n_calls += new.count('\n')
         return self.was_hit
 
 
