@@ -22,6 +22,7 @@
 #define FOLLOW_MSEC 200
 /* In the middle of a rotation there is no file for a moment; longer, and the container was removed. */
 #define GONE_LOOKS_MAX 10
+/* Quiet for so many looks (2 s), a file is at rest: with a writer that goes on it is held open, by Docker as well. */
 #define IDLE_LOOKS 10
 /* Each cut of a flooded log frees at least some MiB: nobody cuts so often while that is read. */
 #define ATTEMPTS_MAX 100

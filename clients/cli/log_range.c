@@ -85,12 +85,11 @@ static int count_from(const LogRange *range, const LogPiece *piece, uint64_t off
 /* Counts from the end on until there are enough, or all from `first` on are counted. */
 static int count_last(const LogRange *range, const LogPiece *piece, uint64_t first, uint64_t want, uint64_t *ret_offset,
                       uint64_t *ret_n) {
-        uint64_t window = TAIL_BYTES;
+        uint64_t at_most = piece->size_bytes - MIN(first, piece->size_bytes), window = TAIL_BYTES;
         int r;
 
         do {
-                *ret_offset = piece->gzip || window >= piece->size_bytes - MIN(first, piece->size_bytes) ? first
-                                                                                                        : piece->size_bytes - window;
+                *ret_offset = piece->gzip || window >= at_most ? first : piece->size_bytes - window;
                 r = count_from(range, piece, *ret_offset, ret_n);
                 window *= 4;
         } while (r >= 0 && *ret_n < want && *ret_offset > first);
