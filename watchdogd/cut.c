@@ -90,6 +90,8 @@ static ActResult make_plan(LogFile *f, const Act *act, Plan *ret_plan, Outcome *
         if (act->want_bytes == 0 || logfile_size_bytes(f) <= keep)
                 return ACT_NOTHING_TO_DO;
         limit = logfile_size_bytes(f) - keep;
+        if (act->until_offset != 0) /* what lies behind is not archived */
+                limit = MIN(limit, act->until_offset);
         if (__builtin_add_overflow(p.data_from, act->want_bytes, &want_to) || want_to > limit)
                 want_to = limit;
         /* Rounded up to what was asked for, then down from what must stay. */
@@ -110,6 +112,17 @@ static ActResult make_plan(LogFile *f, const Act *act, Plan *ret_plan, Outcome *
                 p.cut_to -= CUT_ALIGNMENT;
         }
         return no_line ? ACT_REFUSED : ACT_NOTHING_TO_DO;
+}
+
+ActResult cut_find_head(LogFile *f, const Act *act, uint64_t *ret_from, uint64_t *ret_to, Outcome *o) {
+        Plan p = {};
+        ActResult result = make_plan(f, act, &p, o);
+
+        if (result == ACT_DONE) {
+                *ret_from = p.data_from;
+                *ret_to = p.line_to;
+        }
+        return result;
 }
 
 static void intent_set(Intent *intent, const LogFile *f, const Act *act, const Plan *p, uint64_t cut_from) {

@@ -47,6 +47,10 @@ static inline bool cut_has_marker(const char *head) { return marker_read(head, N
 #define LOGFILE_E_NO_HOLE 5
 int cut_find_hole(LogFile *f, uint64_t *ret_from, uint64_t *ret_to);
 
+/* What cut_collapse() or cut_punch() would take of it as it is now: [from, to), whole lines but for a first one that is
+ * blank. Nothing is touched. */
+ActResult cut_find_head(LogFile *f, const Act *act, uint64_t *ret_from, uint64_t *ret_to, Outcome *o);
+
 /* Frees the head by collapsing or punching. check is called right before the first byte is changed and may still
  * refuse (anything but ACT_DONE). In the outcome: cut_bytes, error where something failed, and freed_bytes: the data
  * that the range held. The file's blocks would not tell: XFS preallocates more for a busy writer than was cut. */

@@ -21,8 +21,8 @@
 #include "say.h"
 #include "stages.h"
 
-/* Two workers a partition, one replacement of each, and one-shot children of four kinds. */
-#define CHILDREN_MAX (2 * POST_MAX * PARTITIONS_MAX + 4 * ONE_SHOTS_MAX)
+/* Two workers a partition, one replacement of each, and one-shot children of five kinds. */
+#define CHILDREN_MAX (2 * POST_MAX * PARTITIONS_MAX + 5 * ONE_SHOTS_MAX)
 /* Of each kind: those that may be stuck at the same time, and the one after them. */
 #define ONE_SHOTS_MAX (FINDERS_HUNG_MAX + 1)
 /* Of one post: one that is stuck in the kernel, and its replacement. A supervisor that was started again knows nothing
@@ -66,7 +66,7 @@ const char *role_to_string(Role role) {
         static const char *const names[_ROLE_MAX] = {
                 [ROLE_SUPERVISOR] = "supervisor", [ROLE_WATCHER] = "watcher", [ROLE_TRIMMER] = "trimmer",
                 [ROLE_READER] = "reader",         [ROLE_FINDER] = "finder",   [ROLE_VERSION] = "version",
-                [ROLE_CRIER] = "crier",
+                [ROLE_CRIER] = "crier",           [ROLE_ARCHIVER] = "archiver",
         };
 
         return (unsigned) role < _ROLE_MAX ? names[role] : "unknown";
@@ -122,6 +122,8 @@ static int role_run(const RoleContext *context, const LauncherSeed *seed) {
                 return version_run(context);
         case ROLE_CRIER:
                 return crier_run(context);
+        case ROLE_ARCHIVER:
+                return archiver_run(context);
         case _ROLE_MAX:
                 break;
         }

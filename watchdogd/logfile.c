@@ -32,7 +32,7 @@ static bool is_odd(const struct stat *st, uint32_t owner_uid) {
                (st->st_uid != owner_uid && st->st_uid != 0);
 }
 
-static int look_and_lock(LogFile *f, uint64_t device, uint64_t inode, uint32_t owner_uid) {
+static int look(LogFile *f, uint64_t device, uint64_t inode, uint32_t owner_uid) {
         int r;
 
         enter(f, "fstat");
@@ -43,14 +43,19 @@ static int look_and_lock(LogFile *f, uint64_t device, uint64_t inode, uint32_t o
                 return LOGFILE_E_ODD;
         if (f->st.st_dev != device || f->st.st_ino != inode || f->st.st_nlink != 1)
                 return LOGFILE_E_CHANGED;
+        return 0;
+}
+
+static int lock(LogFile *f) {
+        int r;
 
         enter(f, "flock");
         r = leave(f, flock(f->fd, LOCK_EX | LOCK_NB));
         return r == -EWOULDBLOCK ? LOGFILE_E_BUSY : r;
 }
 
-int logfile_open(LogFile *f, StagePage *stage, int containers_fd, const char *container, uint64_t device,
-                 uint64_t inode, uint32_t owner_uid) {
+static int open_as(LogFile *f, StagePage *stage, int containers_fd, const char *container, uint64_t device,
+                   uint64_t inode, uint32_t owner_uid, int flags) {
         char name[LOGFILE_NAME_MAX];
         int r;
 
@@ -63,7 +68,7 @@ int logfile_open(LogFile *f, StagePage *stage, int containers_fd, const char *co
         logfile_name(container, name);
 
         enter(f, "openat2");
-        f->fd = beneath_open(containers_fd, name, O_RDWR);
+        f->fd = beneath_open(containers_fd, name, flags);
         stage_leave(f->stage);
         if (f->fd == -ENOENT || f->fd == -ENOTDIR)
                 return LOGFILE_E_CHANGED;
@@ -72,7 +77,9 @@ int logfile_open(LogFile *f, StagePage *stage, int containers_fd, const char *co
         if (f->fd < 0)
                 return f->fd;
 
-        r = look_and_lock(f, device, inode, owner_uid);
+        r = look(f, device, inode, owner_uid);
+        if (r == 0 && flags != O_RDONLY)
+                r = lock(f);
         if (r != 0) {
                 const char *call = f->call;
 
@@ -80,6 +87,16 @@ int logfile_open(LogFile *f, StagePage *stage, int containers_fd, const char *co
                 f->call = call;
         }
         return r;
+}
+
+int logfile_open(LogFile *f, StagePage *stage, int containers_fd, const char *container, uint64_t device,
+                 uint64_t inode, uint32_t owner_uid) {
+        return open_as(f, stage, containers_fd, container, device, inode, owner_uid, O_RDWR);
+}
+
+int logfile_open_reading(LogFile *f, StagePage *stage, int containers_fd, const char *container, uint64_t device,
+                         uint64_t inode, uint32_t owner_uid) {
+        return open_as(f, stage, containers_fd, container, device, inode, owner_uid, O_RDONLY);
 }
 
 void logfile_close(LogFile *f) {

@@ -43,6 +43,9 @@ void logfile_name(const char *container, char ret_name[static LOGFILE_NAME_MAX])
 #define LOGFILE_E_BUSY 3    /* another trimmer still has it */
 int logfile_open(LogFile *f, StagePage *stage, int containers_fd, const char *container, uint64_t device,
                  uint64_t inode, uint32_t owner_uid);
+/* The same without the lock, and nothing can be changed in it. */
+int logfile_open_reading(LogFile *f, StagePage *stage, int containers_fd, const char *container, uint64_t device,
+                         uint64_t inode, uint32_t owner_uid);
 void logfile_close(LogFile *f);
 
 /* Looks at it again. LOGFILE_E_CHANGED: removed meanwhile; LOGFILE_E_ODD: it got a second link. */

@@ -41,6 +41,8 @@ size_t message_size(uint32_t type) {
                 return UP_TO(cry);
         case MESSAGE_CRIED:
                 return UP_TO(cried);
+        case MESSAGE_ARCHIVE:
+                return UP_TO(archive);
         }
         return 0;
 }

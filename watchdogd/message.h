@@ -37,6 +37,14 @@ typedef struct PartitionTarget {
         uint64_t ballast_bytes;      /* wanted; 0: none */
 } PartitionTarget;
 
+/* What the archiver is to do. */
+typedef struct ArchiveOrder {
+        Act act; /* METHOD_ARCHIVE; id 0: only keep house */
+        char root_path[CONFIG_PATH_MAX];
+        uint32_t owner_uid;
+        char name[CONTAINER_NAME_MAX]; /* of the container, sanitised: its folder is named after it */
+} ArchiveOrder;
+
 /* Finders that may hang at the same time, each at another path. */
 #define FINDERS_HUNG_MAX 3
 #define FOUND_NOTES_MAX 16
@@ -78,6 +86,7 @@ typedef enum MessageType {
         MESSAGE_VERSION, /* version */
         MESSAGE_CRY,     /* to the crier: cry */
         MESSAGE_CRIED,   /* from it: cried */
+        MESSAGE_ARCHIVE, /* to the archiver, after MESSAGE_CONFIG: archive; it answers MESSAGE_OUTCOME */
 } MessageType;
 
 typedef struct Message {
@@ -127,6 +136,7 @@ typedef struct Message {
                         uint32_t n_written;
                         int32_t error; /* why not all of them; -EBADF: there is no kernel log */
                 } cried;
+                ArchiveOrder archive;
         };
 } Message;
 

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "archiving.h"
 #include "clock.h"
 #include "partition_internal.h"
 #include "records.h"
@@ -63,11 +64,28 @@ void partition_cancel_acts(Partition *p, int error) {
                         partition_cancel(p, &p->given[i].act, error);
 }
 
+static void partition_archive(Partition *p, const Act *act) {
+        EngineLog log;
+
+        if (engine_get_log(p->engine, act->slot, &log) == 0)
+                archiving_give(p->world.archiving, p, act, log.info->container.name);
+}
+
+void partition_settle_archive(Partition *p, const Outcome *outcome) {
+        engine_settle(p->engine, outcome);
+        if (!p->is_deciding)
+                partition_decide(p);
+}
+
 /* Returns whether the trimmer took it. */
 static bool partition_act(Partition *p, const Act *act) {
         Message message = {.type = MESSAGE_ACT, .act = *act};
         Given *given = partition_find_act(p, 0);
 
+        if (act->method == METHOD_ARCHIVE) {
+                partition_archive(p, act);
+                return true;
+        }
         if (!given) {
                 partition_cancel(p, act, -EAGAIN);
                 return false;
@@ -148,7 +166,10 @@ void partition_decide(Partition *p) {
         for (unsigned round = 0; round < 8; round++) {
                 bool refused = false;
 
+                p->is_deciding = true;
                 engine_decide(p->engine, now_usec, plan, &wake_at_usec);
+                if (plan->cancel != 0)
+                        archiving_cancel(p->world.archiving, p, plan->cancel);
                 for (uint32_t i = 0; i < plan->n_events; i++) {
                         partition_name_asker(p, plan->events + i);
                         teller_tell(p->world.teller, plan->events + i);
@@ -156,6 +177,7 @@ void partition_decide(Partition *p) {
                 for (uint32_t i = 0; i < plan->n_acts; i++)
                         if (!partition_act(p, plan->acts + i))
                                 refused = true;
+                p->is_deciding = false;
                 if (!plan->more && !refused)
                         break;
         }
@@ -214,6 +236,7 @@ int partition_new(const PartitionWorld *world, size_t place, const PartitionTarg
 Partition *partition_free(Partition *p) {
         if (!p)
                 return NULL;
+        archiving_forget(p->world.archiving, p);
         requests_refuse_all(&p->requests, -ENOTCONN);
         post_done(&p->watcher);
         post_done(&p->trimmer);

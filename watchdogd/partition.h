@@ -13,6 +13,7 @@
 #include "teller.h"
 
 typedef struct Partition Partition;
+typedef struct Archiving Archiving;
 
 /* What a partition needs of the world around it. All borrowed; they outlive it. */
 typedef struct PartitionWorld {
@@ -20,6 +21,7 @@ typedef struct PartitionWorld {
         Children *children;
         Teller *teller;
         const Config *config; /* in force; changes with partition_configure() */
+        Archiving *archiving;
         Plan *plan;           /* room for one: too large for the stack, and one thing is done at a time */
         void (*on_dockerd_gone)(Partition *partition, uint32_t root, void *userdata);
         void (*on_blind)(Partition *partition, void *userdata); /* perhaps it is mounted anew: find it again */
@@ -52,6 +54,8 @@ void partition_pause(Partition *partition, uint64_t until_usec, const Asker *ask
 /* A trim by hand. Two trims of one log become one: both get its outcome. */
 void partition_trim(Partition *partition, uint32_t slot, uint64_t keep_bytes, Method method, bool dry_run,
                     const Asker *asker, RequestDone on_done, void *userdata);
+/* What came of an act that the archiver was given. */
+void partition_settle_archive(Partition *partition, const Outcome *outcome);
 void partition_forget_trims(Partition *partition, void *userdata); /* the client is gone: no callback any more */
 
 /* As engine_acknowledge(), and tells. until_usec: monotonic. */

@@ -16,6 +16,7 @@ typedef enum Role {
         ROLE_FINDER,  /* one-shot: finds data-roots and partitions, answers MESSAGE_FOUND, exits */
         ROLE_VERSION, /* one-shot: asks one dockerd for its version, answers MESSAGE_VERSION, exits */
         ROLE_CRIER,   /* one-shot: writes lines to the kernel log, answers MESSAGE_CRIED, exits */
+        ROLE_ARCHIVER, /* on demand: answers each MESSAGE_ARCHIVE with MESSAGE_OUTCOME, until its channel is closed */
         _ROLE_MAX,
 } Role;
 
@@ -46,4 +47,5 @@ int trimmer_run(const RoleContext *context);
 int reader_run(const RoleContext *context);
 int finder_run(const RoleContext *context);  /* first receives MESSAGE_CONFIG: the configuration in force */
 int version_run(const RoleContext *context); /* first receives MESSAGE_TARGET and MESSAGE_DOCKERD_GONE{root} */
+int archiver_run(const RoleContext *context);
 int crier_run(const RoleContext *context);   /* first receives MESSAGE_CRY */

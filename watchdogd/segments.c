@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "beneath.h"
+#include "clock.h"
 #include "logfile.h"
 #include "segments.h"
 #include "text.h"
@@ -13,6 +14,8 @@
 #define ENTRIES_BYTES 4096
 #define NUMBER_MAX 999999u /* of a segment; nobody has set max-file higher and lived */
 #define NAME_MAX_BYTES 112
+/* Longer than it takes from a rotation to the beginning of what follows it. */
+#define COMPRESSED_SOON_USEC (3 * USEC_PER_SEC)
 
 /* A segment is named by its number, and by whether it is compressed: while Docker compresses one, both are there. */
 typedef struct Segment {
@@ -170,6 +173,66 @@ static int segment_remove(Folder *d, Segment s) {
         return leave(d, unlinkat(d->fd, name, 0));
 }
 
+static bool is_ours(const struct stat *st, uint32_t owner_uid) {
+        return S_ISREG(st->st_mode) && (st->st_uid == owner_uid || st->st_uid == 0) && st->st_nlink == 1;
+}
+
+static int open_segment(Folder *d, Segment s, uint32_t owner_uid, int *ret_fd, struct stat *ret_st) {
+        _cleanup_close_ int fd = -EBADF;
+        char name[NAME_MAX_BYTES];
+        int r;
+
+        segment_name(d, s, name);
+        enter(d, "openat2");
+        fd = beneath_open(d->fd, name, O_RDONLY);
+        stage_leave(d->stage);
+        if (fd < 0)
+                return fd;
+        enter(d, "fstat");
+        r = leave(d, fstat(fd, ret_st));
+        if (r == 0 && !is_ours(ret_st, owner_uid))
+                r = -ELOOP;
+        if (r == 0)
+                *ret_fd = TAKE_FD(fd);
+        return r;
+}
+
+/* Docker begins to compress the newest one right after it was rotated, and then removes it: the same lines would turn up
+ * again in the compressed one. */
+static bool is_being_compressed(Folder *d, Segment s, const struct stat *st) {
+        struct stat twin;
+
+        if (segment_stat(d, (Segment){s.number, !s.compressed}, &twin) == 0)
+                return true;
+        return !s.compressed && s.number == 1 &&
+                clock_wall_usec() < (uint64_t) st->st_ctim.tv_sec * USEC_PER_SEC + COMPRESSED_SOON_USEC;
+}
+
+int segments_open_oldest(StagePage *stage, int containers_fd, const char *container, uint32_t owner_uid, int *ret_fd,
+                         struct stat *ret_st, bool *ret_compressed) {
+        _cleanup_folder_ Folder d;
+        Segment at = {};
+        Segments all;
+        int r;
+
+        r = folder_open(&d, stage, containers_fd, container);
+        while (r == 0) {
+                r = look(&d, at, &all, &at);
+                if (r < 0 || at.number == 0)
+                        return r < 0 ? r : -ENOENT;
+                *ret_compressed = at.compressed;
+                r = open_segment(&d, at, owner_uid, ret_fd, ret_st);
+                if (r == 0 && is_being_compressed(&d, at, ret_st)) {
+                        *ret_fd = close_safe(*ret_fd);
+                        return -EAGAIN;
+                }
+                if (r == 0)
+                        return 0;
+                r = r == -ENOENT || r == -ELOOP || r == -EXDEV ? 0 : r; /* the next younger one */
+        }
+        return r;
+}
+
 static int remove_oldest(Folder *d, const Act *act, uint32_t owner_uid, Outcome *o, uint32_t *ret_n_removed) {
         Segment at = {};
         Segments all;
@@ -187,8 +250,8 @@ static int remove_oldest(Folder *d, const Act *act, uint32_t owner_uid, Outcome 
                 r = segment_stat(d, at, &st);
                 if (r < 0 && r != -ENOENT)
                         return r;
-                if (r < 0 || (st.st_uid != owner_uid && st.st_uid != 0) || st.st_nlink != 1)
-                        continue; /* gone, or not Docker's own: the next younger one */
+                if (r < 0 || !is_ours(&st, owner_uid) || (act->segment_inode != 0 && st.st_ino != act->segment_inode))
+                        continue; /* gone, or not Docker's own, or not the one that was archived: the next younger one */
                 bytes = (uint64_t) st.st_blocks * 512;
                 if (live_bytes(d) + all.allocated_bytes < act->keep_bytes + bytes)
                         break;

@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 
+#include "archiving.h"
 #include "clock.h"
 #include "discovery.h"
 #include "errand.h"
@@ -31,6 +32,7 @@ struct Supervisor {
         JournalSender *journal;
         Teller *teller;
         Methods *methods;
+        Archiving *archiving;
         Discovery *discovery;
         State *state; /* NULL: nothing outlives this supervisor */
         Service service;
@@ -138,6 +140,7 @@ static void supervisor_apply(Supervisor *s, const Config *config) {
         if (s->state)
                 state_put(s->state, RECORD_CONFIG, config);
         teller_set_observing(s->teller, config->mode == MODE_OBSERVE);
+        archiving_configure(s->archiving);
         for (size_t i = 0; i < supervisor_n_partitions(s); i++)
                 partition_configure(supervisor_partition(s, i));
 }
@@ -317,13 +320,15 @@ static int supervisor_set_up(Supervisor *s, const RoleContext *context, int list
         if (r >= 0)
                 r = methods_new(s, s->event, s->identity, listen_fd, &s->methods);
         if (r >= 0)
+                r = archiving_new(s->event, s->children, &s->config, &s->archiving);
+        if (r >= 0)
                 r = service_init(&s->service, s->event, context->notify_fd);
         for (size_t i = 0; i < 3 && r >= 0; i++)
                 r = supervisor_add_signal(s, (const int[]){SIGTERM, SIGINT, SIGHUP}[i]);
         if (r < 0)
                 return r;
         s->world = (PartitionWorld){.event = s->event, .children = s->children, .teller = s->teller,
-                                    .config = &s->config, .plan = &s->plan,
+                                    .config = &s->config, .archiving = s->archiving, .plan = &s->plan,
                                     .on_dockerd_gone = partition_on_dockerd_gone, .on_blind = partition_on_blind,
                                     .on_turn = partition_on_turn, .userdata = s};
         r = discovery_new(&(DiscoveryWorld){&s->world, s->state, supervisor_on_found, s}, &s->discovery);
@@ -338,6 +343,7 @@ static void supervisor_done(Supervisor *s) {
         errand_free(s->reader);
         methods_free(s->methods);
         discovery_free(s->discovery);
+        archiving_free(s->archiving);
         teller_free(s->teller);
         journal_sender_free(s->journal);
         state_free(s->state);

@@ -83,6 +83,25 @@ static void path_append(Text *text, const char *key, const char *path) {
         text_appendf(text, "%s=%s%s%s\n", key, quote, path, quote);
 }
 
+/* Of what may be none at all. */
+static void size_append(Text *text, uint32_t permyriad, uint64_t bytes) {
+        if (permyriad == 0 && bytes == 0)
+                text_append(text, "0");
+        else
+                free_append(text, permyriad, bytes);
+}
+
+static void archive_append(Text *text, const Config *config) {
+        if (config->archive_directory[0])
+                path_append(text, "ArchiveDirectory", config->archive_directory);
+        text_append(text, "ArchiveSize=");
+        size_append(text, config->archive_permyriad, config->archive_bytes);
+        bytes_append(text, "\nArchiveContainerSize=", config->archive_container_bytes);
+        span_append(text, "\nArchiveMaxAge=", config->archive_max_age_usec);
+        bytes_append(text, "ArchiveRate=", config->archive_rate_bps);
+        text_append(text, "\n");
+}
+
 static void rule_append(Text *text, const ConfigRule *rule) {
         text_appendf(text, "\n[%s %s]\n", rule->by_image ? "Image" : "Container", rule->pattern);
         if (rule->policy >= 0)
@@ -117,14 +136,12 @@ int config_format(const Config *config, char *buf, size_t buf_bytes) {
         bytes_append(&text, "Keep=", config->keep_bytes);
         bytes_append(&text, "\nEmergencyKeep=", config->emergency_keep_bytes);
         span_append(&text, "\nCooldown=", config->cooldown_usec);
+        archive_append(&text, config);
         for (uint32_t i = 0; i < config->n_trust_labels; i++)
                 text_appendf(&text, "TrustLabels=%s\n", config->trust_labels[i]);
 
         text_append(&text, "\n[Ballast]\nSize=");
-        if (config->ballast_permyriad == 0 && config->ballast_bytes == 0)
-                text_append(&text, "0");
-        else
-                free_append(&text, config->ballast_permyriad, config->ballast_bytes);
+        size_append(&text, config->ballast_permyriad, config->ballast_bytes);
 
         text_append(&text, "\n\n[Deadlines]\n");
         span_append(&text, "Watcher=", config->watcher_deadline_usec);

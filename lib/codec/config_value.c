@@ -143,6 +143,16 @@ static int paths_parse(const char *value, void *first, void *second) {
         return 0;
 }
 
+static int path_parse(const char *value, void *first, _unused_ void *second) {
+        char path[CONFIG_PATH_MAX] = "";
+        int r = value[0] ? path_normalize(value, path) : 0;
+
+        if (r < 0)
+                return r;
+        memcpy(first, path, sizeof(path));
+        return 0;
+}
+
 static int patterns_parse(const char *value, void *first, void *second) {
         char (*patterns)[CONFIG_PATTERN_MAX] = first;
         uint32_t *n_patterns = second;
@@ -180,6 +190,7 @@ const ConfigKind config_kind_free = {
                 free_parse, "a share and an amount such as 25% 100G, or one of the two" };
 const ConfigKind config_kind_ballast = { ballast_parse,
         "a share and an amount such as 1% 1G, one of the two, or 0 for none" };
+const ConfigKind config_kind_path = { path_parse, "an absolute path without . and .., or nothing" };
 const ConfigKind config_kind_paths = { paths_parse,
         "an absolute path without . and .., or nothing to clear the list" };
 const ConfigKind config_kind_patterns = { patterns_parse,

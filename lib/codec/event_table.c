@@ -61,6 +61,8 @@ static const EventKind kinds[] = {
         { EVENT_PAUSED, LEVEL_OK, ANY, NOTICE, "paused", "0730c26a57764f5995fe2245687864e5" },
         { EVENT_RESUMED, LEVEL_OK, ANY, NOTICE, "resumed", "6742c4379b1a4d65b4aa1d701e41888d" },
         { EVENT_DROPPED, LEVEL_OK, ANY, WARNING, "dropped", "81ed83e002ca44d393992fd59bb5975e" },
+        { EVENT_ARCHIVE_STOPPED, LEVEL_OK, ANY, WARNING, "archive-stopped", "366aab1087d44ff09e6af3c80d3f735d" },
+        { EVENT_ARCHIVE_GOES_ON, LEVEL_OK, ANY, NOTICE, "archive-goes-on", "19378b1cf91c4ce4bf54d81ee5189818" },
         { EVENT_ACKNOWLEDGED, LEVEL_OK, ANY, NOTICE, "acknowledged", "713587374e2943708156e366cde28805" },
 };
 

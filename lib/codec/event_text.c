@@ -100,6 +100,22 @@ static void say_act_planned(Text *text, const Event *e) {
                 text_append(text, "; mode observe, nothing is touched");
 }
 
+/* What became of the lines that were cut, where they were to be archived. */
+static void archived_append(Text *text, const Event *e) {
+        Units cut;
+
+        if (!is_about_readers(e) || !e->should_archive || e->cut_bytes == 0)
+                return;
+        if (e->archived) {
+                text_append(text, "; archived before, no line is lost");
+                return;
+        }
+        text_appendf(text, "; not archived%s: %s", e->asker.pid ? "" : ", there was no time", bytes_format(e->cut_bytes, cut));
+        if (e->line_bytes > 0)
+                text_appendf(text, ", about %" PRIu64 " lines,", e->cut_bytes / e->line_bytes);
+        text_append(text, " are lost");
+}
+
 static void say_act_done(Text *text, const Event *e) {
         Units freed, left;
 
@@ -114,6 +130,7 @@ static void say_act_done(Text *text, const Event *e) {
                 text_appendf(text, "; the newest %s stay", bytes_format(e->allocated_bytes, left));
         if (is_about_readers(e))
                 text_appendf(text, "; %s", method_reader_effect(e->method));
+        archived_append(text, e);
         event_phrase_asker(text, "; asked for ", &e->asker);
 }
 
@@ -227,6 +244,13 @@ static void say_notice(Text *text, const Event *e) {
                 text_appendf(text, "%s: ", e->mount);
         text_append(text, e->detail[0] ? e->detail : "something odd was found");
         event_phrase_error(text, ": ", e->error);
+}
+
+static void say_archive_stopped(Text *text, const Event *e) {
+        text_appendf(text, "what is freed on %s is not archived before", event_phrase_mount(e));
+        event_phrase_detail(text, ": ", e);
+        event_phrase_error(text, ": ", e->error);
+        text_append(text, "; until then these lines are lost");
 }
 
 static void say_pause(Text *text, const Event *e) {
@@ -373,6 +397,12 @@ char *event_message(const Event *e, char *buf, size_t buf_bytes) {
         case EVENT_PAUSED:
         case EVENT_RESUMED:
                 say_pause(&text, e);
+                break;
+        case EVENT_ARCHIVE_STOPPED:
+                say_archive_stopped(&text, e);
+                break;
+        case EVENT_ARCHIVE_GOES_ON:
+                text_appendf(&text, "what is freed on %s is archived before again", event_phrase_mount(e));
                 break;
         default:
                 say_partition(&text, e);

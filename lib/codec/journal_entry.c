@@ -113,6 +113,13 @@ static void visit_act(Visit *v, const Event *e) {
                 return;
         visit_unsigned(v, "DISKBRAKE_FREED_BYTES", e->freed_bytes);
         visit_unsigned(v, "DISKBRAKE_CUT_BYTES", e->cut_bytes);
+        if (!e->should_archive || e->cut_bytes == 0)
+                return;
+        visit_text(v, "DISKBRAKE_ARCHIVED", e->archived ? "yes" : "no");
+        if (!e->archived)
+                visit_unsigned(v, "DISKBRAKE_LOST_BYTES", e->cut_bytes);
+        if (!e->archived && e->line_bytes > 0)
+                visit_unsigned(v, "DISKBRAKE_LOST_LINES", e->cut_bytes / e->line_bytes);
 }
 
 static void visit_rest(Visit *v, const Event *e) {

@@ -43,12 +43,13 @@ bool acts_queue_full(const Engine *e, uint64_t now_usec, uint32_t n_max) {
         uint32_t n = 0, n_timely = 0;
 
         for (size_t i = 0; i < ACTS_UNDER_WAY_MAX; i++) {
-                if (e->under_way[i].act.id == 0)
-                        continue;
+                if (e->under_way[i].act.id == 0 || e->under_way[i].act.method == METHOD_ARCHIVE)
+                        continue; /* that one is not the trimmer's */
                 n++;
                 n_timely += !is_overdue(&e->under_way[i], now_usec);
         }
-        return n == ACTS_UNDER_WAY_MAX || n_timely >= n_max;
+        /* One place is the archiver's. */
+        return n + 1 >= ACTS_UNDER_WAY_MAX || n_timely >= n_max;
 }
 
 bool acts_has_method(const Engine *e, Method method) {
@@ -87,7 +88,8 @@ bool acts_begin(Engine *e, LogEntry *entry, Act *act, uint64_t now_usec) {
                 *u = (ActUnderWay){*act, now_usec};
                 if (entry) {
                         entry->act = act->id;
-                        entry->last_act_usec = now_usec;
+                        if (act->method != METHOD_ARCHIVE) /* what was archived is freed as soon as it is */
+                                entry->last_act_usec = now_usec;
                 }
                 return true;
         }
@@ -117,7 +119,7 @@ MethodFacts acts_facts(const Engine *e, const LogEntry *entry, uint64_t now_usec
         };
 
         for (int m = 0; m < _METHOD_MAX; m++)
-                if (entry->barred_until_usec[m] > now_usec)
+                if (entry->barred_until_usec[m] > now_usec) /* METHOD_ARCHIVE among them */
                         facts.barred |= UINT32_C(1) << m;
         return facts;
 }

@@ -22,6 +22,7 @@ int engine_new(const Config *config, const char *mount, Engine **ret_engine) {
         e->duration_usec = DURATION_FIRST_USEC;
         e->lead_usec = plan_lead_usec(e->duration_usec);
         e->next_act = e->next_alert = e->alert_stride = 1;
+        e->archived_slot = UINT32_MAX;
         level_rules_init(&e->rules, 0);
         *ret_engine = TAKE_PTR(e);
         return 0;
@@ -198,6 +199,8 @@ static void news_of_log(LogEntry *entry, const LogInfo *info) {
                 entry->held_open = false;
                 entry->heal_at_usec = entry->heal_backoff_usec = 0;
                 entry->n_ineffective = entry->changes = 0;
+                entry->archived = (Archived){};
+                entry->archive_is_freed = false;
         }
 }
 
@@ -340,10 +343,12 @@ void engine_decide(Engine *e, uint64_t now_usec, Plan *ret_plan, uint64_t *ret_w
         uint64_t wake_usec = e->sampled_usec != 0 ? e->look_at_usec : now_usec + PACE_MAX_USEC;
 
         ret_plan->n_acts = 0;
+        ret_plan->cancel = 0;
         ret_plan->more = false;
         events_take_pending(e, ret_plan);
         if (e->sampled_usec != 0 && !e->blind)
                 update_level(e, ret_plan, now_usec, &wake_usec);
+        archiving_give_way(e, ret_plan, now_usec);
         if (may_act(e, now_usec))
                 plan_work(e, ret_plan, now_usec, &wake_usec);
         else if (now_usec < e->paused_until_usec)

@@ -28,6 +28,7 @@ typedef struct Plan {
         uint32_t n_events;
         Act acts[PLAN_ACTS_MAX];
         uint32_t n_acts;
+        uint64_t cancel; /* the archive act that must give way at once; 0: none. Its outcome is not waited for */
         bool more; /* there was more to say than fits: ask again at once */
 } Plan;
 

@@ -66,6 +66,14 @@ struct Engine {
         uint64_t last_gain_usec; /* when an act last freed what it should; 0: never */
         uint64_t paused_until_usec;
 
+        uint64_t archive_act;         /* under way; 0: none */
+        uint32_t archived_slot;       /* the log whose archived head or segment is to be freed next */
+        double archive_bps;           /* of log, as learned; 0: not yet */
+        double archive_ratio;         /* what it takes of that on the disk */
+        bool archive_is_elsewhere;    /* on another partition, as far as is known */
+        uint64_t archive_at_usec;     /* not before */
+        uint64_t archive_said_usec;   /* when it was last said that nothing is archived; 0: it is not so */
+
         uint64_t ballast_bytes;
         bool ballast_known;
         uint64_t ballast_make_at_usec, ballast_release_at_usec; /* not before */
@@ -125,6 +133,26 @@ bool acts_begin(Engine *e, LogEntry *entry, Act *act, uint64_t now_usec);
 /* false: not one of ours. */
 bool acts_end(Engine *e, uint64_t id, ActUnderWay *ret_ended);
 MethodFacts acts_facts(const Engine *e, const LogEntry *entry, uint64_t now_usec);
+
+/* ---- archiving.c: what is archived before it is freed */
+
+typedef enum ArchivingStep {
+        ARCHIVING_NOT,   /* the policy does not want it, it cannot be had, or there is no time */
+        ARCHIVING_FIRST, /* archive so much of it first */
+        ARCHIVING_READY, /* that is done: free what was archived, and no more */
+        ARCHIVING_WAIT,  /* another log is being archived */
+} ArchivingStep;
+
+ArchivingStep archiving_step(Engine *e, const LogEntry *entry, Method method, uint64_t want_bytes, uint64_t now_usec,
+                uint64_t *ret_bytes);
+/* It would be archived now, rather than freed. */
+bool archiving_is_due(const Engine *e, const LogEntry *entry, uint64_t now_usec);
+void archiving_limit(Act *act, const Archived *archived);
+/* The log whose archived bytes are to be freed before anything else is done; NULL: none. */
+LogEntry *archiving_take_ready(Engine *e);
+/* Gives way where there is no time left: plan->cancel. */
+void archiving_give_way(Engine *e, Plan *plan, uint64_t now_usec);
+void archiving_settle(Engine *e, LogEntry *entry, const ActUnderWay *u, const Outcome *o, uint64_t now_usec);
 
 /* ---- plan.c */
 

@@ -11,6 +11,13 @@
 #define LOG_CHUNK 32
 #define LOG_CHUNKS_MAX ((ENGINE_LOGS_MAX + LOG_CHUNK - 1) / LOG_CHUNK)
 
+/* What lies in the archive and is to be freed next. */
+typedef struct Archived {
+        uint64_t bytes;         /* 0: nothing */
+        uint64_t until_offset;  /* of the live log; 0: it is ... */
+        uint64_t segment_inode; /* ... a segment */
+} Archived;
+
 typedef struct LogEntry LogEntry;
 struct LogEntry {
         bool used, sampled;
@@ -32,6 +39,8 @@ struct LogEntry {
         uint32_t changes;       /* acts in a row that found other facts than were known */
         uint64_t planned_usec;  /* observe mode: when it was last said; 0: never */
         uint64_t heal_at_usec, heal_backoff_usec;
+        Archived archived;
+        bool archive_is_freed; /* nothing of what is archived is still in the log; false: not known */
 };
 
 typedef struct LogTable {

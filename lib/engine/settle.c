@@ -28,6 +28,9 @@ static Event *tell(Engine *e, EventType type, const LogEntry *entry, const ActUn
         event->freed_bytes = o->freed_bytes;
         event->cut_bytes = o->cut_bytes;
         event->error = o->error;
+        event->archived = u->act.until_offset != 0 || u->act.segment_inode != 0;
+        event->should_archive = entry && entry->policy.policy == POLICY_ARCHIVE && e->config.archive_bytes != 0 &&
+                                e->config.archive_permyriad != 0 && u->act.method != METHOD_HEAL;
         memcpy(event->detail, o->stage, sizeof(o->stage));
         event->detail[sizeof(o->stage) - 1] = 0;
         if (u->act.by_hand)
@@ -188,6 +191,14 @@ static void settle_changed(LogEntry *entry, const Outcome *o, uint64_t now_usec)
 
 static void settle_log(
                 Engine *e, LogEntry *entry, const ActUnderWay *u, const Outcome *o, uint64_t now_usec) {
+        if (o->method == METHOD_ARCHIVE) {
+                archiving_settle(e, entry, u, o, now_usec);
+                return;
+        }
+        if (entry && o->result == ACT_DONE && entry->archived.bytes > 0 && o->cut_bytes >= entry->archived.bytes)
+                entry->archive_is_freed = true;
+        if (entry && o->result != ACT_BUSY)
+                entry->archived = (Archived){}; /* freed, or its offsets may mean something else now */
         switch (o->result) {
         case ACT_DONE:
                 settle_done(e, entry, u, o, now_usec);

@@ -24,6 +24,7 @@ static const struct {
         [METHOD_HEAL] = { "heal", "all readers work again" },
         [METHOD_BALLAST_RELEASE] = { "ballast-release", "no log was touched" },
         [METHOD_BALLAST_MAKE] = { "ballast-make", "no log was touched" },
+        [METHOD_ARCHIVE] = { "archive", "no log was touched" },
 };
 
 const char *method_to_string(Method method) {

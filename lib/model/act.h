@@ -15,6 +15,7 @@ typedef enum Method {
         METHOD_HEAL,            /* collapse the hole of a punched log that nobody has open */
         METHOD_BALLAST_RELEASE,
         METHOD_BALLAST_MAKE,
+        METHOD_ARCHIVE,         /* frees nothing: what another method is to free next is kept first */
         _METHOD_MAX,
         _METHOD_INVALID = -EINVAL,
 } Method;
@@ -34,6 +35,11 @@ typedef struct Act {
         LogWriter writer;        /* the facts the method was chosen by; changed facts refuse the act */
         uint64_t want_bytes;     /* free about that many ... */
         uint64_t keep_bytes;     /* ... and leave at least the newest that many */
+        /* Only what was archived is freed: of the live log what lies before that offset (of METHOD_ARCHIVE: 0), ... */
+        uint64_t until_offset;   /* 0: no limit */
+        uint64_t segment_inode;  /* ... of the segments this one; 0: any */
+        Tristate is_archived;    /* METHOD_ARCHIVE: UNKNOWN: what it is to archive may lie there already */
+        Method then;             /* METHOD_ARCHIVE: what it is archived for; METHOD_DELETE: the oldest segment */
         bool emergency;          /* skip what only costs time */
         bool by_hand;
 } Act;
@@ -65,6 +71,13 @@ typedef struct Outcome {
         uint32_t n_segments;
         uint64_t hole_bytes;
         uint64_t ballast_bytes; /* afterwards, for the ballast's methods */
+        struct {                /* METHOD_ARCHIVE */
+                uint64_t to_offset;     /* all before it is in the archive; of a segment: its size */
+                uint64_t segment_inode; /* of then == METHOD_DELETE */
+                uint64_t log_bytes;     /* so much of the log was read for it ... */
+                uint64_t file_bytes;    /* ... and takes so much there; 0: it was there already */
+                bool elsewhere;         /* on another partition than the log */
+        } archived;
         LogWriter writer;       /* as found */
         uint64_t begin_usec, end_usec; /* monotonic */
 } Outcome;

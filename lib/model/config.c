@@ -57,6 +57,13 @@ void config_set_defaults(Config *config) {
                 .emergency_keep_bytes = MIB(1), /* some thousand lines: enough to see what went wrong */
                 .cooldown_usec = USEC_PER_SEC,  /* what was freed shows in the numbers by then */
 
+                /* Compressed some ten times, that is a hundred GiB of log. */
+                .archive_permyriad = 500,
+                .archive_bytes = GIB(10),
+                .archive_container_bytes = GIB(2),     /* so that one flood does not push out all others */
+                .archive_max_age_usec = 7 * USEC_PER_DAY, /* over a long weekend, until somebody has looked */
+                .archive_rate_bps = MIB(100),          /* a fifth of a core; leaves a spinning disk something */
+
                 .ballast_permyriad = 100,
                 .ballast_bytes = GIB(1),
 

@@ -73,6 +73,13 @@ typedef struct Config {
         uint64_t emergency_keep_bytes;  /* ... and at emergency */
         uint64_t cooldown_usec;         /* between two trims of one log, but for an emergency */
 
+        char archive_directory[CONFIG_PATH_MAX]; /* ArchiveDirectory=; empty: beneath the state directory */
+        uint32_t archive_permyriad;     /* ArchiveSize=, of the partition that it lies on: the smaller of the two; ... */
+        uint64_t archive_bytes;         /* ... either 0: nothing is archived */
+        uint64_t archive_container_bytes; /* of one container; 0: no limit but that of all */
+        uint64_t archive_max_age_usec;  /* 0: they go by size alone */
+        uint64_t archive_rate_bps;      /* of log that is read for it; 0: as fast as it goes */
+
         uint32_t ballast_permyriad; /* [Ballast] Size=: the smaller of the two; either 0 = none */
         uint64_t ballast_bytes;
 

@@ -35,6 +35,8 @@ typedef enum EventType {
         EVENT_RESUMED,
         EVENT_DROPPED,         /* entries that the journal did not take */
         EVENT_ACKNOWLEDGED,
+        EVENT_ARCHIVE_STOPPED, /* what should be archived before it is freed is not: says why */
+        EVENT_ARCHIVE_GOES_ON,
         _EVENT_MAX,
 } EventType;
 
@@ -92,6 +94,8 @@ typedef struct Event {
 
         Method method;
         uint64_t freed_bytes, wanted_bytes, cut_bytes;
+        bool archived;        /* what was cut lies in the archive */
+        bool should_archive;  /* the policy of that log wants it to */
         int32_t error;    /* negative errno */
         char detail[256]; /* stage of a failure, text of a notice, error of a configuration; sanitised */
         uint64_t since_usec; /* how long: stuck, blind, paused */

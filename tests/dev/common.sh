@@ -2,7 +2,7 @@
 # Sourced by ./dev: packages and builds.
 
 # What building and testing needs, as Debian 12 and 13 name it.
-dev_packages_build="gcc meson ninja-build pkg-config libsystemd-dev libcjson-dev libinih-dev zlib1g-dev libcmocka-dev scdoc"
+dev_packages_build="gcc meson ninja-build pkg-config libsystemd-dev libcjson-dev libinih-dev zlib1g-dev libzstd-dev libcmocka-dev scdoc"
 dev_packages_test="clang libclang-rt-dev python3 python3-pytest debootstrap systemd-container busybox-static
         xfsprogs btrfs-progs e2fsprogs strace iproute2 procps mandoc util-linux
         libfuse3-dev"

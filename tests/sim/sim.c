@@ -36,7 +36,8 @@ Sim *sim_new(double total_bytes, double used_share, uint64_t seed) {
         s->stuck_from_sec = -1;
         s->cancel_after_sec = 10;
         s->wake_sec = 0.05;
-        s->blind_from_sec = s->blind_to_sec = -1;
+        s->blind_from_sec = s->blind_to_sec = s->archive_fails_from_sec = s->archive_fails_to_sec = -1;
+        s->archive_ratio = 0.1;
         s->random = seed * UINT64_C(0x9E3779B97F4A7C15) + 1;
         s->least_avail_bytes = total_bytes;
         s->now_sec = 1;
@@ -203,8 +204,48 @@ static void note_act(Sim *s, const Act *act) {
                 memcpy(entry->container, s->logs[act->slot].name, sizeof(entry->container));
 }
 
+static void begin_archive(Sim *s, const Act *act) {
+        assert(s->archive.id == 0 && s->archive_bps > 0);
+        s->archive = *act;
+        s->archive_begin_sec = s->now_sec;
+        s->archive_written_bytes = 0;
+        s->archive_end_sec = s->now_sec + 0.1 + (double) act->want_bytes / s->archive_bps;
+}
+
+/* What is archived is freed unharmed; what it takes lies on the same partition, up to its budget. */
+static void end_archive(Sim *s) {
+        Act act = s->archive;
+        SimLog *l = &s->logs[act.slot];
+        double bytes = MIN((double) act.want_bytes, l->live_bytes);
+        Outcome o = {.act = act.id, .method = act.method, .slot = act.slot, .result = ACT_DONE,
+                     .end_usec = to_usec(s->now_sec)};
+
+        for (size_t i = 0; act.then == METHOD_DELETE && i < SIM_SEGMENTS_MAX; i++)
+                if (l->segments[i] > 0)
+                        bytes = l->segments[i];
+        s->archive.id = 0;
+        if (s->now_sec >= s->archive_fails_from_sec && s->now_sec < s->archive_fails_to_sec) {
+                o.result = ACT_FAILED;
+                o.error = -ENOSPC;
+                s->archive_bytes -= s->archive_written_bytes;
+                engine_settle(s->engine, &o);
+                return;
+        }
+        s->n_archived++;
+        o.archived.to_offset = o.archived.segment_inode = 1;
+        o.archived.log_bytes = (uint64_t) bytes;
+        o.archived.file_bytes = (uint64_t) (bytes * s->archive_ratio);
+        s->archive_bytes = MIN(s->archive_bytes, MIN((double) s->config.archive_bytes,
+                        s->total_bytes * s->config.archive_permyriad / 10000));
+        engine_settle(s->engine, &o);
+}
+
 static void begin_act(Sim *s, const Act *act) {
         check_act(s, act);
+        if (act->method == METHOD_ARCHIVE) {
+                begin_archive(s, act);
+                return;
+        }
         note_act(s, act);
         assert(s->n_queue < SIM_QUEUE_MAX);
 
@@ -218,10 +259,10 @@ static void begin_act(Sim *s, const Act *act) {
         s->queue[s->n_queue++].end_sec = end_sec;
 }
 
-static double delete_segments(SimLog *l, double want_bytes, double keep_bytes) {
+static double delete_segments(SimLog *l, double want_bytes, double keep_bytes, bool one) {
         double freed = 0;
 
-        for (size_t i = SIM_SEGMENTS_MAX; i-- > 0 && freed < want_bytes;) {
+        for (size_t i = SIM_SEGMENTS_MAX; i-- > 0 && freed < (one ? 1 : want_bytes);) {
                 double rest = sim_blocks(l->live_bytes) + sim_segments_bytes(l) - sim_blocks(l->segments[i]);
                 if (l->segments[i] > 0 && rest < keep_bytes)
                         break;
@@ -253,7 +294,7 @@ static double do_act(Sim *s, const Act *act, Outcome *o) {
 
         switch (act->method) {
         case METHOD_DELETE:
-                return delete_segments(l, want, keep);
+                return delete_segments(l, want, keep, act->segment_inode != 0);
         case METHOD_COLLAPSE:
         case METHOD_COLLAPSE_LEASED:
                 if (!s->can_collapse)
@@ -308,6 +349,8 @@ static void end_act(Sim *s, bool cancelled) {
                 if (act.slot < s->n_logs) {
                         SimLog *l = &s->logs[act.slot];
                         l->cut_bytes += freed;
+                        if (act.until_offset == 0 && act.segment_inode == 0)
+                                l->lost_bytes += freed;
                         o.cut_bytes = o.freed_bytes;
                         o.allocated_bytes = (uint64_t) sim_blocks(l->live_bytes);
                         o.segments_bytes = (uint64_t) sim_segments_bytes(l);
@@ -353,6 +396,12 @@ static double decide(Sim *s) {
                 engine_decide(s->engine, to_usec(s->now_sec), &plan, &wake_usec);
                 s->n_decisions++;
                 assert(wake_usec > to_usec(s->now_sec));
+                if (plan.cancel != 0) {
+                        assert(plan.cancel == s->archive.id);
+                        s->archive.id = 0;
+                        s->archive_bytes -= s->archive_written_bytes;
+                        s->n_gave_way++;
+                }
                 for (uint32_t i = 0; i < plan.n_events; i++)
                         note_event(s, &plan.events[i]);
                 for (uint32_t i = 0; i < plan.n_acts; i++)
@@ -368,6 +417,8 @@ static void start(Sim *s) {
         s->static_bytes = MAX(s->static_bytes, 0.0);
         snprintf(s->config.trust_labels[0], sizeof(s->config.trust_labels[0]), "trusted");
         s->config.n_trust_labels = 1;
+        if (s->archive_bps == 0)
+                s->config.archive_bytes = 0;
         assert(engine_new(&s->config, "/sim", &s->engine) == 0);
         o.filesystem.can_collapse = s->can_collapse;
         o.filesystem.can_punch = true; /* the trimmer will know better */
@@ -397,9 +448,12 @@ void sim_run(Sim *s, double until_sec) {
                         act_sec = stuck ? s->queue[0].begin_sec + s->cancel_after_sec : s->queue[0].end_sec;
                         act_sec = MAX(act_sec, s->now_sec);
                 }
-                sim_advance(s, MIN(MIN(next_sec, act_sec), until_sec));
+                double archive_sec = s->archive.id != 0 ? s->archive_end_sec : INFINITY;
+                sim_advance(s, MIN(MIN(next_sec, MIN(act_sec, archive_sec)), until_sec));
                 if (act_sec <= s->now_sec)
                         end_act(s, stuck);
+                if (s->archive.id != 0 && archive_sec <= s->now_sec)
+                        end_archive(s);
                 if (next_sec <= s->now_sec) {
                         look(s);
                         look_sec = s->now_sec;

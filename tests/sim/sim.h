@@ -35,7 +35,7 @@ typedef struct SimLog {
         double live_bytes, hole_bytes;
         double segments[SIM_SEGMENTS_MAX]; /* newest first */
         double burst_pending_bytes, burst_at_sec;
-        double cut_bytes;
+        double cut_bytes, lost_bytes; /* lost: cut and not archived */
         unsigned n_acts, n_truncated;
         bool introduced;
 } SimLog;
@@ -85,6 +85,8 @@ typedef struct Sim {
         double act_sec_per_gib;  /* ... and that */
         double stuck_from_sec;   /* the trimmer hangs from then on; < 0: never */
         double cancel_after_sec; /* the supervisor gives a stuck act up */
+        double archive_bps;      /* how fast the archiver reads; 0: nothing is archived */
+        double archive_ratio;    /* what it writes for that, on the same partition */
         double wake_sec;         /* the watcher is woken by a log at most that often */
         double blind_from_sec, blind_to_sec;
 
@@ -97,7 +99,11 @@ typedef struct Sim {
                 double at_sec, bytes;
         } late[SIM_LATE_MAX];
         size_t n_late;
-        double ballast_bytes;
+        double ballast_bytes, archive_bytes;
+        Act archive; /* under way; id 0: none */
+        double archive_begin_sec, archive_end_sec, archive_written_bytes;
+        unsigned n_archived, n_gave_way;
+        double archive_fails_from_sec, archive_fails_to_sec; /* it finds no room */
 
         /* what was seen */
         SimEntry journal[SIM_JOURNAL_MAX];

@@ -19,7 +19,7 @@ double sim_segments_bytes(const SimLog *l) {
 }
 
 double sim_used_bytes(const Sim *s) {
-        double used = s->static_bytes + s->ballast_bytes;
+        double used = s->static_bytes + s->ballast_bytes + s->archive_bytes;
 
         for (size_t i = 0; i < s->n_logs; i++)
                 used += sim_blocks(s->logs[i].live_bytes) + sim_segments_bytes(&s->logs[i]);
@@ -103,8 +103,24 @@ static void write_other(Sim *s, SimWriter *w, double to_sec, double *left_bytes)
         }
 }
 
+/* An archive grows while it is written, not at its end. */
+static void write_archive(Sim *s, double to_sec, double *left_bytes) {
+        double span_sec = s->archive_end_sec - s->archive_begin_sec, part, bytes;
+
+        if (s->archive.id == 0 || s->archive_end_sec <= s->archive_begin_sec)
+                return;
+        part = MIN((to_sec - s->archive_begin_sec) / span_sec, 1.0);
+        bytes = part * s->archive_ratio * (double) s->archive.want_bytes - s->archive_written_bytes;
+        bytes = MIN(MAX(bytes, 0.0), *left_bytes);
+        *left_bytes -= bytes;
+        s->archive_bytes += bytes;
+        s->archive_written_bytes += bytes;
+}
+
 void sim_advance(Sim *s, double to_sec) {
         double left_bytes = sim_free_bytes(s);
+
+        write_archive(s, to_sec, &left_bytes);
 
         for (size_t i = 0; i < s->n_logs; i++)
                 write_log(s, &s->logs[i], to_sec, &left_bytes);

@@ -189,6 +189,8 @@ static void worlds_drawn_at_random_are_guarded(void **state) {
                 s->append = sim_random(s) < 0.7;
                 s->can_collapse = sim_random(s) < 0.7;
                 s->act_sec = 0.02 + 0.3 * sim_random(s);
+                s->archive_bps = sim_random(s) < 0.5 ? 0 : 10e6 + 300e6 * sim_random(s);
+                s->archive_ratio = sim_random(s);
                 size_t n_logs = 1 + (size_t) (20 * sim_random(s));
                 for (size_t i = 0; i < n_logs; i++) {
                         SimLog *l = sim_add_log(

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The archive on its disk: a folder for each container (archive_name.h), root's alone. An archive appears under its name
+ * when all of it is on the disk, and not before. Its budgets are kept by removing the oldest. */
+
+#include <stdint.h>
+
+#include "archive_name.h"
+#include "config.h"
+
+typedef struct ArchiveStore {
+        const Config *config;
+        char path[CONFIG_PATH_MAX];
+        int fd; /* -EBADF: not open */
+        uint64_t device;
+        uint64_t used_bytes; /* of all archives, as allocated */
+        const char *call;    /* the last one, for the report of a failure */
+} ArchiveStore;
+
+/* One that is being written. */
+typedef struct ArchiveFile {
+        int folder_fd, fd;
+        char folder[ARCHIVE_FOLDER_MAX];
+        uint64_t number;
+} ArchiveFile;
+
+/* Makes what is missing of it but for its parent, removes what a killed archiver has left half done, and what is too old,
+ * and counts. -EPERM: somebody else may write there. */
+int archive_store_open(ArchiveStore *store, const Config *config, const char *state_dir);
+void archive_store_close(ArchiveStore *store);
+
+/* 0; -ENOSPC: its partition would get into trouble with so many bytes more. log_device: of the log it is read from: on the
+ * same partition the archive makes room for what it takes, so only the emergency is a limit; elsewhere the warning. */
+int archive_store_check_room(ArchiveStore *store, uint64_t more_bytes, uint64_t log_device);
+
+/* The newest archive of that file; ret_fd may be NULL. -ENOENT. */
+int archive_store_find(ArchiveStore *store, const char *folder, uint64_t inode, ArchiveName *ret_name, int *ret_fd);
+
+int archive_file_begin(ArchiveStore *store, const char *folder, ArchiveFile *ret_file);
+/* Flushes, makes room in the budgets (-EDQUOT: larger than one of them), and gives it its name. name's number is set. */
+int archive_file_finish(ArchiveStore *store, ArchiveFile *file, ArchiveName *name, uint64_t *ret_file_bytes);
+/* After either, or instead. */
+void archive_file_close(ArchiveFile *file);
