@@ -147,6 +147,13 @@ static int check_owner(ArchiveStore *s) {
         return 0;
 }
 
+int archive_store_path(const Config *config, const char *state_dir, char ret_path[static CONFIG_PATH_MAX]) {
+        int n = config->archive_directory[0] ? snprintf(ret_path, CONFIG_PATH_MAX, "%s", config->archive_directory) :
+                                               snprintf(ret_path, CONFIG_PATH_MAX, "%s/archive", state_dir);
+
+        return n >= CONFIG_PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
 int archive_store_open(ArchiveStore *s, const Config *config, const char *state_dir) {
         _cleanup_close_ int parent_fd = -EBADF;
         char parent[CONFIG_PATH_MAX];
@@ -154,10 +161,9 @@ int archive_store_open(ArchiveStore *s, const Config *config, const char *state_
         int r;
 
         *s = (ArchiveStore){.config = config, .fd = -EBADF, .call = "openat2"};
-        if (config->archive_directory[0])
-                (void) snprintf(s->path, sizeof(s->path), "%s", config->archive_directory);
-        else if ((size_t) snprintf(s->path, sizeof(s->path), "%s/archive", state_dir) >= sizeof(s->path))
-                return -ENAMETOOLONG;
+        r = archive_store_path(config, state_dir, s->path);
+        if (r < 0)
+                return r;
         name = strrchr(s->path, '/') + 1;
         (void) snprintf(parent, sizeof(parent), "%.*s", (int) MAX(name - 1 - s->path, (ptrdiff_t) 1), s->path);
         parent_fd = beneath_open_absolute(parent, O_PATH | O_DIRECTORY);

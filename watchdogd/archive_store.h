@@ -25,6 +25,9 @@ typedef struct ArchiveFile {
         uint64_t number;
 } ArchiveFile;
 
+/* Where it lies. -ENAMETOOLONG. */
+int archive_store_path(const Config *config, const char *state_dir, char ret_path[static CONFIG_PATH_MAX]);
+
 /* Makes what is missing of it but for its parent, removes what a killed archiver has left half done, and what is too old,
  * and counts. -EPERM: somebody else may write there. */
 int archive_store_open(ArchiveStore *store, const Config *config, const char *state_dir);

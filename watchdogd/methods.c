@@ -154,6 +154,7 @@ static void methods_on_call(VarlinkCall *call, void *userdata) {
                 {"Status", method_status}, {"Trim", method_trim},     {"Pause", method_pause},
                 {"Alerts", method_alerts}, {"Config", method_config}, {"Reload", method_reload},
                 {"Events", method_events}, {"Acknowledge", method_acknowledge}, {"FindLog", method_find_log},
+                {"ArchiveDirectory", method_archive_directory},
         };
 
         for (size_t i = 0; i < ELEMENTS(table); i++)

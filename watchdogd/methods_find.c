@@ -48,6 +48,18 @@ void method_find_log(Methods *m, VarlinkCall *call) {
                 (void) snprintf(path, sizeof(path), "%s/containers/%s/%s-json.log",
                         partition_target(p)->roots[log.info->root].path, container->id, container->id);
         json_writer_init(&w, KIB(64));
-        status_json_found(&w, container, path);
+        status_json_found(&w, container, path, supervisor_archive_directory(m->supervisor));
+        methods_reply(call, &w);
+}
+
+void method_archive_directory(Methods *m, VarlinkCall *call) {
+        _cleanup_json_writer_ JsonWriter w = {};
+
+        if (!methods_read(call, NULL, 0, NULL))
+                return;
+        json_writer_init(&w, KIB(4));
+        json_writer_begin_object(&w, NULL);
+        json_writer_add_string(&w, "path", supervisor_archive_directory(m->supervisor));
+        json_writer_end_object(&w);
         methods_reply(call, &w);
 }

@@ -35,6 +35,7 @@ void method_alerts(Methods *m, VarlinkCall *call);
 void methods_reply_alerts(Methods *m, VarlinkCall *call);
 void method_trim(Methods *m, VarlinkCall *call);
 void method_find_log(Methods *m, VarlinkCall *call);
+void method_archive_directory(Methods *m, VarlinkCall *call);
 /* In all partitions; answers the call where there is not exactly one. */
 bool methods_find_log(Methods *m, VarlinkCall *call, const char *name, Partition **ret_partition, EngineLog *ret_log);
 void method_events(Methods *m, VarlinkCall *call);

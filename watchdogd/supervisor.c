@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 
+#include "archive_store.h"
 #include "archiving.h"
 #include "clock.h"
 #include "discovery.h"
@@ -50,6 +51,7 @@ struct Supervisor {
         bool config_is_old; /* guarding goes on with what was kept; the file has not been read yet */
         uint64_t started_usec, longest_turn_usec;
         char journal_note[NOTE_MAX];
+        char archive_directory[CONFIG_PATH_MAX];
         int exit_status;
 };
 
@@ -58,6 +60,10 @@ const Config *supervisor_config(const Supervisor *s) { return &s->config; }
 Teller *supervisor_teller(const Supervisor *s) { return s->teller; }
 uint64_t supervisor_started_usec(const Supervisor *s) { return s->started_usec; }
 uint64_t supervisor_longest_turn_usec(const Supervisor *s) { return s->longest_turn_usec; }
+
+const char *supervisor_archive_directory(const Supervisor *s) {
+        return s->config.archive_bytes == 0 || s->config.archive_permyriad == 0 ? "" : s->archive_directory;
+}
 
 size_t supervisor_n_partitions(const Supervisor *s) { return discovery_n_partitions(s->discovery); }
 Partition *supervisor_partition(const Supervisor *s, size_t i) { return discovery_partition(s->discovery, i); }
@@ -140,6 +146,8 @@ static void supervisor_apply(Supervisor *s, const Config *config) {
         if (s->state)
                 state_put(s->state, RECORD_CONFIG, config);
         teller_set_observing(s->teller, config->mode == MODE_OBSERVE);
+        if (archive_store_path(config, s->options->state_dir, s->archive_directory) < 0)
+                s->archive_directory[0] = 0;
         archiving_configure(s->archiving);
         for (size_t i = 0; i < supervisor_n_partitions(s); i++)
                 partition_configure(supervisor_partition(s, i));

@@ -28,27 +28,43 @@ int cli_connect(const Arguments *a, Client **ret_client) {
         return CLI_OK;
 }
 
-int cli_call(const Arguments *a, const char *method, const char *parameters, uint64_t timeout_usec,
-             VarlinkReply *ret_reply) {
+int cli_ask(const Arguments *a, const char *method, const char *parameters, uint64_t timeout_usec,
+            VarlinkReply *ret_reply) {
         _cleanup_(client_freep) Client *client = NULL;
         char text[EXPLAIN_MAX];
-        VarlinkReply reply;
 
         if (cli_connect(a, &client) != CLI_OK)
                 return CLI_FAILED;
         client_set_timeout(client, timeout_usec);
-        int r = client_call(client, method, parameters, &reply);
+        int r = client_call(client, method, parameters, ret_reply);
         if (r < 0) {
                 cli_error("%s", explain_failure(r, a->socket, text, sizeof(text)));
                 return CLI_FAILED;
         }
-        if (reply.error) {
-                cli_error("%s", explain_error(&reply, text, sizeof(text)));
-                varlink_reply_done(&reply);
-                return CLI_FAILED;
-        }
-        *ret_reply = reply;
         return CLI_OK;
+}
+
+int cli_take(VarlinkReply *reply) {
+        char text[EXPLAIN_MAX];
+
+        if (!reply->error)
+                return CLI_OK;
+        cli_error("%s", explain_error(reply, text, sizeof(text)));
+        varlink_reply_done(reply);
+        *reply = (VarlinkReply){};
+        return CLI_FAILED;
+}
+
+int cli_call(const Arguments *a, const char *method, const char *parameters, uint64_t timeout_usec,
+             VarlinkReply *ret_reply) {
+        VarlinkReply reply;
+        int r = cli_ask(a, method, parameters, timeout_usec, &reply);
+
+        if (r == CLI_OK)
+                r = cli_take(&reply);
+        if (r == CLI_OK)
+                *ret_reply = reply;
+        return r;
 }
 
 int cli_print_json(const cJSON *json) {

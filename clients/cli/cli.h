@@ -20,7 +20,7 @@
 
 typedef struct Arguments {
         const char *socket;
-        bool json, follow, dry_run, off, help, version;
+        bool json, follow, archives_only, dry_run, off, help, version;
         const char *keep, *method, *span, *lines, *since, *until;
         const char *const *operands; /* behind the command */
         int n_operands;
@@ -44,6 +44,10 @@ void cli_error(const char *format, ...) _printf_(1, 2);
  * answer. */
 int cli_call(const Arguments *a, const char *method, const char *parameters, uint64_t timeout_usec,
              VarlinkReply *ret_reply);
+/* The same in two steps: the answer may be an error, which cli_take() says; then there is nothing left of it. */
+int cli_ask(const Arguments *a, const char *method, const char *parameters, uint64_t timeout_usec,
+            VarlinkReply *ret_reply);
+int cli_take(VarlinkReply *reply);
 int cli_connect(const Arguments *a, Client **ret_client);
 
 /* Indented, for --json. */

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "log_find.h"
 #include "log_lines.h"
 #include "log_output.h"
 #include "log_range.h"
@@ -33,7 +34,7 @@ typedef struct LogsCall {
         uint64_t skip; /* so many of the records in the range are not printed */
         bool is_over;  /* past --until, or nobody reads any more */
         bool has_printed;
-        char path[4096];
+        LogPlace where;
         /* The last one that was read, to find the place again when the file has shrunk: how often it came in a row, since
          * the pieces of a very long line may all be alike. */
         int64_t last_nsec;
@@ -79,41 +80,6 @@ static int read_arguments(const Arguments *a, LogsCall *c) {
                 r = parse_time("--until", a->until, &c->range.until_nsec);
         c->format = a->json ? LOG_FORMAT_JSON : isatty(STDOUT_FILENO) ? LOG_FORMAT_TERMINAL : LOG_FORMAT_PLAIN;
         return r;
-}
-
-static int find_path(const Arguments *a, LogsCall *c) {
-        _cleanup_(varlink_reply_done) VarlinkReply reply = {};
-        _cleanup_json_writer_ JsonWriter w = {};
-        const char *parameters = NULL;
-        char driver[32];
-        int r;
-
-        json_writer_init(&w, VARLINK_REQUEST_MAX / 2);
-        json_writer_begin_object(&w, NULL);
-        json_writer_add_string(&w, "name", a->operands[0]);
-        json_writer_end_object(&w);
-        if (json_writer_finish(&w, &parameters) < 0) {
-                cli_error("no container has a name that long");
-                return CLI_USAGE;
-        }
-        r = cli_call(a, "FindLog", parameters, CLIENT_TIMEOUT_USEC, &reply);
-        if (r != CLI_OK)
-                return r;
-        const cJSON *found = cJSON_GetObjectItemCaseSensitive(reply.parameters, "found");
-        const cJSON *path = cJSON_GetObjectItemCaseSensitive(found, "path");
-        Style style = {};
-        (void) render_field(&style, found, "driver", driver, sizeof(driver));
-        if (!cJSON_IsString(path) || path->valuestring[0] != '/' || strlen(path->valuestring) >= sizeof(c->path)) {
-                cli_error("%s: its log is a link, a pipe or has a second name: it is not read", a->operands[0]);
-                return CLI_FAILED;
-        }
-        if (streq(driver, "local") || streq(driver, "other")) {
-                cli_error("%s: its log driver keeps no file of JSON lines (%s): docker logs %s", a->operands[0],
-                        streq(driver, "local") ? driver : "not json-file", a->operands[0]);
-                return CLI_FAILED;
-        }
-        memcpy(c->path, path->valuestring, strlen(path->valuestring) + 1);
-        return CLI_OK;
 }
 
 /* ---- printing ------------------------------------------------------------------------------------------------ */
@@ -179,13 +145,6 @@ static int print_lines(LogsCall *c, LogLines *lines, uint64_t end_offset) {
         return MIN(r, 0);
 }
 
-/* It was cut or begun again since its size was taken. */
-static bool has_shrunk(const LogPiece *piece) {
-        struct stat st;
-
-        return fstat(piece->fd, &st) == 0 && (uint64_t) st.st_size < piece->size_bytes;
-}
-
 /* Through all files from there on; the last one, which is written, stays in *ret_lines where --follow is wanted. Those that
  * have been read are closed: somebody may want to free them, and the reader of our output may take its time. */
 static int print_pieces(LogsCall *c, LogPieces *pieces, const LogStart *start, LogLines **ret_lines) {
@@ -195,19 +154,28 @@ static int print_pieces(LogsCall *c, LogPieces *pieces, const LogStart *start, L
         for (size_t i = 0; i < pieces->n && !c->is_over && r >= 0; i++) {
                 _cleanup_(log_lines_freep) LogLines *lines = NULL;
                 LogPiece *piece = pieces->pieces + i;
-                bool is_live = i == pieces->n - 1 && piece->number == 0;
+                bool is_live = i == pieces->n - 1 && log_piece_is_live(piece), packed = piece->packing != LOG_PLAIN;
 
                 if (i < start->piece) {
                         log_piece_close(piece);
                         continue;
                 }
-                if (has_shrunk(piece))
+                if (log_piece_has_changed(piece))
                         return -ESTALE;
-                r = log_lines_new(piece->fd, piece->gzip, i == start->piece ? start->offset : 0, &lines);
+                r = log_piece_open(piece);
+                if (r == -ENOENT) { /* an archive that had to go meanwhile */
+                        r = 0;
+                        continue;
+                }
                 if (r >= 0)
-                        r = print_lines(c, lines, piece->gzip || (is_live && ret_lines) ? UINT64_MAX : piece->size_bytes);
+                        r = log_lines_new(piece->fd, piece->packing, i == start->piece ? start->offset : piece->from_offset, &lines);
+                if (r >= 0)
+                        r = print_lines(c, lines, packed || (is_live && ret_lines) ? UINT64_MAX : piece->size_bytes);
                 if (r == -EBADMSG) {
-                        cli_error("%s.%u.gz is damaged: what follows in it is left out", c->path, piece->number);
+                        if (piece->is_archive)
+                                cli_error("%s is damaged: what follows in it is left out", piece->path);
+                        else
+                                cli_error("%s.%u.gz is damaged: what follows in it is left out", c->where.path, piece->number);
                         r = 0;
                 }
                 if (is_live && ret_lines)
@@ -221,7 +189,7 @@ static int print_pieces(LogsCall *c, LogPieces *pieces, const LogStart *start, L
 /* ---- when the files change ----------------------------------------------------------------------------------- */
 
 /* In one piece. 1: it is there, and where to begin behind it; 0: it is not. */
-static int find_place_in(const LogsCall *c, const LogPiece *piece, uint64_t from_offset, LogStart *ret_start) {
+static int find_place_in(const LogsCall *c, LogPiece *piece, uint64_t from_offset, LogStart *ret_start) {
         _cleanup_(log_lines_freep) LogLines *lines = NULL;
         uint64_t times = 0, n_in_range = 0;
         const char *line;
@@ -229,13 +197,16 @@ static int find_place_in(const LogsCall *c, const LogPiece *piece, uint64_t from
         LogRecord record;
         int r;
 
-        r = log_lines_new(piece->fd, piece->gzip, from_offset, &lines);
+        r = log_piece_open(piece);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
+        r = log_lines_new(piece->fd, piece->packing, from_offset, &lines);
         while (r >= 0 && times < c->last_times && (r = log_lines_next(lines, &line, &n_bytes)) > 0) {
                 if (log_record_parse(line, n_bytes, &record) != 0)
                         continue;
                 if (is_last(c, line, n_bytes)) {
                         times++;
-                        if (!piece->gzip)
+                        if (piece->packing == LOG_PLAIN)
                                 ret_start->offset = log_lines_offset(lines);
                 } else if (times > 0)
                         break; /* the first of them were cut away */
@@ -244,7 +215,7 @@ static int find_place_in(const LogsCall *c, const LogPiece *piece, uint64_t from
         if (times == 0)
                 return r == -EBADMSG ? 0 : MIN(r, 0);
         /* A compressed one can only be read from its beginning. */
-        ret_start->skip = piece->gzip ? n_in_range : 0;
+        ret_start->skip = piece->packing != LOG_PLAIN ? n_in_range : 0;
         return 1;
 }
 
@@ -257,7 +228,7 @@ static int find_place(const LogsCall *c, const LogPieces *pieces, LogStart *ret_
         r = log_range_find_start(&range, pieces, ret_start);
         for (size_t i = ret_start->piece; r == 0 && i < pieces->n; i++) {
                 start = (LogStart){.piece = i};
-                r = find_place_in(c, pieces->pieces + i, i == ret_start->piece ? ret_start->offset : 0, &start);
+                r = find_place_in(c, pieces->pieces + i, i == ret_start->piece ? ret_start->offset : pieces->pieces[i].from_offset, &start);
                 if (r > 0)
                         *ret_start = start;
         }
@@ -270,7 +241,7 @@ static int go_on(LogsCall *c, LogPieces *pieces, LogLines **lines) {
         LogStart start = {};
         int r = 0;
 
-        r = log_pieces_open(c->path, &fresh);
+        r = log_pieces_open(c->where.path, c->where.archives, c->where.id12, &fresh);
         if (r < 0)
                 return r;
         if (lines)
@@ -292,7 +263,7 @@ static int print_all(LogsCall *c, LogPieces *pieces, LogLines **lines) {
         /* From the start, as long as nothing was printed. */
         for (int i = 0; i < ATTEMPTS_MAX && r == -ESTALE && !c->has_printed; i++) {
                 log_pieces_close(pieces);
-                r = log_pieces_open(c->path, pieces);
+                r = log_pieces_open(c->where.path, c->where.archives, c->where.id12, pieces);
                 if (r >= 0)
                         r = log_range_find_start(&c->range, pieces, &start);
                 if (r >= 0)
@@ -310,9 +281,9 @@ static int has_changed(const LogsCall *c, const LogPieces *pieces, const LogLine
         const LogPiece *live = pieces->n > 0 ? pieces->pieces + pieces->n - 1 : NULL;
         struct stat st;
 
-        if (lstat(c->path, &st) < 0)
+        if (lstat(c->where.path, &st) < 0)
                 return -errno;
-        return !live || !lines || live->number != 0 || st.st_dev != live->device || st.st_ino != live->inode ||
+        return !live || !lines || !log_piece_is_live(live) || st.st_dev != live->device || st.st_ino != live->inode ||
                 (uint64_t) st.st_size < log_lines_offset(lines);
 }
 
@@ -323,7 +294,7 @@ static int hold(LogsCall *c, LogPieces *pieces, LogLines *lines) {
 
         if (live->fd >= 0)
                 return 0;
-        live->fd = open(c->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        live->fd = open(c->where.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         if (live->fd < 0)
                 return -errno;
         log_lines_set_fd(lines, live->fd);
@@ -384,7 +355,7 @@ int command_logs(const Arguments *a) {
         }
         r = read_arguments(a, c);
         if (r == CLI_OK)
-                r = find_path(a, c);
+                r = log_find(a, &c->where);
         if (r != CLI_OK) {
                 free(c);
                 return r;
@@ -398,7 +369,7 @@ int command_logs(const Arguments *a) {
         if (r >= 0 && a->follow)
                 r = follow(c, &pieces, &lines);
         if (r < 0)
-                cli_error("%s: %s", c->path, r == -EACCES ? "only root may read Docker's logs" : strerror(-r));
+                cli_error("%s: %s", c->where.path, r == -EACCES ? "only root may read Docker's logs" : strerror(-r));
         log_lines_free(lines);
         log_pieces_close(&pieces);
         free(c->last_line);

@@ -5,11 +5,15 @@
 #include <string.h>
 #include <unistd.h>
 #include <zlib.h>
+#include <zstd.h>
 
 #include "log_lines.h"
 
 /* Enough that a system call a piece does not matter. */
 #define READ_BYTES (256 * 1024)
+
+/* Of what is packed, a fraction of that. */
+#define PACKED_BYTES (64 * 1024)
 
 /* The end of a line holds its time, to the nanosecond: it does not stand at a wrong place by chance. */
 #define TAIL_BYTES 64
@@ -17,6 +21,9 @@
 struct LogLines {
         int fd;
         gzFile gzip;
+        ZSTD_DCtx *zstd;
+        ZSTD_inBuffer packed; /* zstd: what was read and not unpacked */
+        bool in_frame;
         uint64_t read_offset; /* plain: where the buffer ends in the file */
         size_t from, to;      /* of the buffer: what was read and not handed out */
         size_t searched;      /* so much of that has no newline */
@@ -24,30 +31,44 @@ struct LogLines {
         size_t tail_bytes;
         bool skipping;        /* up to the next newline: the rest of a line that is no use */
         char buffer[LOG_LINE_MAX + READ_BYTES];
+        char packed_bytes[PACKED_BYTES];
 };
 
-int log_lines_new(int fd, bool gzip, uint64_t offset, LogLines **ret_lines) {
+static int begin_gzip(LogLines *l) {
+        int copy = dup(l->fd); /* gzclose() closes its own; the offset is of both */
+
+        (void) lseek(l->fd, 0, SEEK_SET);
+        l->gzip = copy < 0 ? NULL : gzdopen(copy, "rb");
+        if (!l->gzip) {
+                if (copy >= 0)
+                        (void) close(copy);
+                return copy < 0 ? -errno : -ENOMEM;
+        }
+        (void) gzbuffer(l->gzip, READ_BYTES / 2);
+        return 0;
+}
+
+int log_lines_new(int fd, LogPacking packing, uint64_t offset, LogLines **ret_lines) {
         _cleanup_(log_lines_freep) LogLines *l = malloc(sizeof(*l));
-        int copy;
+        int r = 0;
 
         if (!l)
                 return -ENOMEM;
         l->fd = fd;
         l->gzip = NULL;
+        l->zstd = NULL;
+        l->packed = (ZSTD_inBuffer){};
         l->read_offset = offset;
         l->from = l->to = l->searched = l->tail_bytes = 0;
-        l->skipping = false;
-        if (gzip) {
-                copy = dup(fd); /* gzclose() closes its own; the offset is of both */
-                (void) lseek(fd, 0, SEEK_SET);
-                l->gzip = copy < 0 ? NULL : gzdopen(copy, "rb");
-                if (!l->gzip) {
-                        if (copy >= 0)
-                                (void) close(copy);
-                        return copy < 0 ? -errno : -ENOMEM;
-                }
-                (void) gzbuffer(l->gzip, READ_BYTES / 2);
+        l->skipping = l->in_frame = false;
+        if (packing == LOG_GZIP)
+                r = begin_gzip(l);
+        else if (packing == LOG_ZSTD) {
+                l->zstd = ZSTD_createDCtx();
+                r = l->zstd ? 0 : -ENOMEM;
         }
+        if (r < 0)
+                return r;
         *ret_lines = TAKE_PTR(l);
         return 0;
 }
@@ -55,6 +76,8 @@ int log_lines_new(int fd, bool gzip, uint64_t offset, LogLines **ret_lines) {
 LogLines *log_lines_free(LogLines *l) {
         if (l && l->gzip)
                 (void) gzclose(l->gzip);
+        if (l)
+                (void) ZSTD_freeDCtx(l->zstd);
         free(l);
         return NULL;
 }
@@ -72,6 +95,28 @@ static ssize_t read_gzip(LogLines *l) {
         }
         (void) gzerror(l->gzip, &error);
         return error == Z_ERRNO ? -errno : error == Z_MEM_ERROR ? -ENOMEM : -EBADMSG;
+}
+
+static ssize_t read_zstd(LogLines *l) {
+        for (;;) {
+                ZSTD_outBuffer out = {l->buffer + l->to, READ_BYTES, 0};
+                size_t r;
+
+                if (l->packed.pos == l->packed.size) {
+                        ssize_t n = pread(l->fd, l->packed_bytes, sizeof(l->packed_bytes), (off_t) l->read_offset);
+
+                        if (n <= 0)
+                                return n < 0 ? -errno : l->in_frame ? -EBADMSG : 0; /* it ends in the middle */
+                        l->read_offset += (uint64_t) n;
+                        l->packed = (ZSTD_inBuffer){l->packed_bytes, (size_t) n, 0};
+                }
+                r = ZSTD_decompressStream(l->zstd, &out, &l->packed);
+                if (ZSTD_isError(r))
+                        return -EBADMSG;
+                l->in_frame = r != 0;
+                if (out.pos > 0)
+                        return (ssize_t) out.pos;
+        }
 }
 
 /* To be asked after what follows it was read: a cut moves or takes both, once and for all. */
@@ -127,7 +172,7 @@ static ssize_t fill(LogLines *l) {
                 l->to = l->searched = 0;
                 l->skipping = true;
         }
-        n = l->gzip ? read_gzip(l) : read_plain(l);
+        n = l->gzip ? read_gzip(l) : l->zstd ? read_zstd(l) : read_plain(l);
         if (n > 0)
                 l->to += (size_t) n;
         return n;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The lines of one file of a log, plain or gzip, from an offset on. Holes and NULs (what a punch or somebody's truncate
+/* The lines of one file of a log, plain or packed, from an offset on. Holes and NULs (what a punch or somebody's truncate
  * leaves) are passed over, and so is what is longer than any line of Docker's. */
 
 #include <stddef.h>
@@ -12,16 +12,18 @@
 /* Docker cuts messages at 16 KiB; escaped, six times as much, and labels beside it. */
 #define LOG_LINE_MAX (1024 * 1024)
 
+typedef enum LogPacking { LOG_PLAIN, LOG_GZIP, LOG_ZSTD } LogPacking;
+
 typedef struct LogLines LogLines;
 
 /* Borrows fd. Plain: from that offset on, which may lie within a line: then only what follows the line is whole.
- * gzip: offset must be 0, and only one reader of an fd at a time. -ENOMEM. */
-int log_lines_new(int fd, bool gzip, uint64_t offset, LogLines **ret_lines);
+ * Packed: offset must be 0, and only one reader of an fd at a time. -ENOMEM. */
+int log_lines_new(int fd, LogPacking packing, uint64_t offset, LogLines **ret_lines);
 LogLines *log_lines_free(LogLines *lines);
 static inline void log_lines_freep(LogLines **lines) { *lines = log_lines_free(*lines); }
 
 /* 1 and a line without its newline, valid until the next call. 0: no whole one any more; of a plain file that has grown
- * there may be one later. -errno; -EBADMSG: not gzip, or cut off; -ESTALE: what was read last is no longer where it was, since
+ * there may be one later. -errno; -EBADMSG: not packed so, or cut off; -ESTALE: what was read last is no longer where it was, since
  * the file was cut in front of it or begun again. */
 int log_lines_next(LogLines *lines, const char **ret_line, size_t *ret_bytes);
 

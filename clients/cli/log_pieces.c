@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "log_pieces.h"
+#include "log_archives.h"
 
 /* 2 s: longer than a rotation, or than the trimmer has a lease. */
 #define ATTEMPTS_MAX 100
@@ -24,10 +24,35 @@ void log_piece_close(LogPiece *piece) {
 }
 
 void log_pieces_close(LogPieces *p) {
-        for (size_t i = 0; i < p->n; i++)
+        for (size_t i = 0; i < p->n; i++) {
                 log_piece_close(p->pieces + i);
+                free(p->pieces[i].path);
+        }
         free(p->pieces);
         *p = (LogPieces){};
+}
+
+int log_piece_open(LogPiece *piece) {
+        if (piece->fd >= 0 || !piece->is_archive)
+                return 0;
+        piece->fd = open(piece->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        return piece->fd < 0 ? -errno : 0;
+}
+
+/* NULL: no memory, or too many. What it returns holds until the next one is added. */
+LogPiece *log_pieces_add(LogPieces *p) {
+        LogPiece *more;
+
+        if (p->n == LOG_PIECES_MAX)
+                return NULL;
+        if ((p->n & (p->n - 1)) == 0) { /* doubled at each power of two */
+                more = reallocarray(p->pieces, MAX(2 * p->n, (size_t) 16), sizeof(*more));
+                if (!more)
+                        return NULL;
+                p->pieces = more;
+        }
+        p->pieces[p->n] = (LogPiece){.fd = -EBADF};
+        return p->pieces + p->n++;
 }
 
 /* "NAME", "NAME.2" or "NAME.2.gz". */
@@ -45,8 +70,8 @@ static bool is_piece(const char *entry, const char *name, LogPiece *ret_piece) {
                 return false;
         number = strtoul(entry + n + 1, &end, 10);
         ret_piece->number = (unsigned) number;
-        ret_piece->gzip = strcmp(end, ".gz") == 0;
-        return number <= INT_MAX && (*end == 0 || ret_piece->gzip);
+        ret_piece->packing = strcmp(end, ".gz") == 0 ? LOG_GZIP : LOG_PLAIN;
+        return number <= INT_MAX && (*end == 0 || ret_piece->packing == LOG_GZIP);
 }
 
 static int open_piece(int folder, const char *entry, LogPiece *piece) {
@@ -69,7 +94,7 @@ static int open_piece(int folder, const char *entry, LogPiece *piece) {
 static int compare(const void *a, const void *b) {
         const LogPiece *x = a, *y = b;
 
-        return x->number != y->number ? (x->number < y->number ? 1 : -1) : (int) x->gzip - (int) y->gzip;
+        return x->number != y->number ? (x->number < y->number ? 1 : -1) : (int) x->packing - (int) y->packing;
 }
 
 /* The compressed one of a segment of which the plain one is still there is not finished. */
@@ -94,13 +119,18 @@ static int open_all(DIR *folder, const char *name, LogPieces *ret) {
         while (errno = 0, r >= 0 && (entry = readdir(folder))) {
                 if (!is_piece(entry->d_name, name, &piece))
                         continue;
-                if (ret->n == LOG_PIECES_MAX)
-                        return -E2BIG;
                 r = open_piece(dirfd(folder), entry->d_name, &piece);
-                if (r == -ELOOP)
+                if (r == -ELOOP) {
                         r = 0;
-                else if (r >= 0)
-                        ret->pieces[ret->n++] = piece;
+                        continue;
+                }
+                LogPiece *added = r >= 0 ? log_pieces_add(ret) : NULL;
+                if (added)
+                        *added = piece;
+                else if (r >= 0) {
+                        log_piece_close(&piece);
+                        r = -E2BIG;
+                }
         }
         if (r < 0)
                 return r == -ENOENT ? -EAGAIN : r;
@@ -113,7 +143,7 @@ static int open_all(DIR *folder, const char *name, LogPieces *ret) {
 
 static const LogPiece *find_piece(const LogPieces *p, const LogPiece *like) {
         for (size_t i = 0; i < p->n; i++)
-                if (p->pieces[i].number == like->number && p->pieces[i].gzip == like->gzip)
+                if (p->pieces[i].number == like->number && p->pieces[i].packing == like->packing)
                         return p->pieces + i;
         return NULL;
 }
@@ -134,20 +164,18 @@ static bool is_still_so(DIR *folder, const char *name, const LogPieces *p) {
                 opened = find_piece(p, &piece);
                 if (opened && opened->inode == st.st_ino)
                         n++;
-                else if (opened || !piece.gzip) /* a compressed one may have been left out */
+                else if (opened || piece.packing == LOG_PLAIN) /* a compressed one may have been left out */
                         return false;
         }
         return n == p->n;
 }
 
 static int open_once(DIR *folder, const char *name, LogPieces *ret) {
-        *ret = (LogPieces){.pieces = calloc(LOG_PIECES_MAX, sizeof(LogPiece))};
-        if (!ret->pieces)
-                return -ENOMEM;
+        *ret = (LogPieces){};
         return open_all(folder, name, ret);
 }
 
-int log_pieces_open(const char *path, LogPieces *ret_pieces) {
+static int open_files(const char *path, LogPieces *ret_pieces) {
         const char *name = strrchr(path, '/') + 1;
         char folder_path[PATH_MAX];
         const struct timespec pause = {.tv_nsec = ATTEMPT_NSEC};
@@ -172,11 +200,81 @@ int log_pieces_open(const char *path, LogPieces *ret_pieces) {
                         log_pieces_close(&pieces);
         }
         (void) closedir(folder);
-        if (r == 0 && pieces.n == 0) {
-                log_pieces_close(&pieces);
-                return -ENOENT;
-        }
         if (r == 0)
                 *ret_pieces = pieces;
         return r;
+}
+
+/* Archives first: each holds what is older than all that is still there. */
+static int join(LogPieces *first, const LogPieces *then) {
+        for (size_t i = 0; i < then->n; i++) {
+                LogPiece *piece = log_pieces_add(first);
+
+                if (!piece)
+                        return -E2BIG;
+                *piece = then->pieces[i];
+        }
+        return 0;
+}
+
+static uint64_t find_data(const LogPiece *piece) {
+        off_t data = lseek(piece->fd, 0, SEEK_DATA);
+
+        return data < 0 ? 0 : (uint64_t) data;
+}
+
+static size_t read_head(const LogPiece *piece, uint64_t offset, char head[static LOG_HEAD_BYTES]) {
+        uint64_t left = piece->size_bytes - MIN(offset, piece->size_bytes);
+        ssize_t n = pread(piece->fd, head, (size_t) MIN(left, (uint64_t) LOG_HEAD_BYTES), (off_t) offset);
+
+        return n < 0 ? 0 : (size_t) n;
+}
+
+static void remember_heads(LogPieces *files) {
+        for (size_t i = 0; i < files->n; i++) {
+                LogPiece *piece = files->pieces + i;
+
+                if (piece->packing != LOG_PLAIN)
+                        continue;
+                piece->head_offset = find_data(piece);
+                piece->head_bytes = read_head(piece, piece->head_offset, piece->head);
+        }
+}
+
+bool log_piece_has_changed(const LogPiece *piece) {
+        char head[LOG_HEAD_BYTES];
+        struct stat st;
+
+        if (piece->is_archive || fstat(piece->fd, &st) < 0)
+                return false;
+        if ((uint64_t) st.st_size < piece->size_bytes)
+                return true;
+        return piece->packing == LOG_PLAIN && (find_data(piece) != piece->head_offset ||
+                read_head(piece, piece->head_offset, head) != piece->head_bytes || memcmp(head, piece->head, piece->head_bytes) != 0);
+}
+
+int log_pieces_open(const char *path, const char *archives, const char *id12, LogPieces *ret_pieces) {
+        LogPieces pieces = {}, files = {};
+        int r = 0, q = 0;
+
+        /* The files first: what is freed meanwhile was archived before, and is found there. */
+        if (path[0])
+                r = open_files(path, &files);
+        if (r == -ENOENT)
+                r = 0;
+        /* Before it is known what was archived: a cut from here on is seen. */
+        remember_heads(&files);
+        if (r == 0 && archives[0])
+                r = log_archives_open(archives, id12, &files, &pieces);
+        if (r == 0) {
+                q = join(&pieces, &files);
+                free(files.pieces);
+        } else
+                log_pieces_close(&files);
+        if (r < 0 || q < 0 || pieces.n == 0) {
+                log_pieces_close(&pieces);
+                return r < 0 ? r : q < 0 ? q : -ENOENT;
+        }
+        *ret_pieces = pieces;
+        return 0;
 }

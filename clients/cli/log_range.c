@@ -31,25 +31,34 @@ static int next_record(LogLines *lines, LogRecord *ret_record) {
         return r == -EBADMSG ? 0 : r; /* as far as a damaged one can be read */
 }
 
+static bool is_packed(const LogPiece *piece) { return piece->packing != LOG_PLAIN; }
+
 /* Time and end of the first record behind that offset. */
-static int record_behind(const LogPiece *piece, uint64_t offset, int64_t *ret_nsec, uint64_t *ret_end) {
+static int record_behind(LogPiece *piece, uint64_t offset, int64_t *ret_nsec, uint64_t *ret_end) {
         _cleanup_(log_lines_freep) LogLines *lines = NULL;
         LogRecord record;
         int r;
 
-        r = log_lines_new(piece->fd, piece->gzip, offset, &lines);
+        r = log_piece_open(piece);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
+        r = log_lines_new(piece->fd, piece->packing, offset, &lines);
         if (r >= 0)
                 r = next_record(lines, &record);
+        if (piece->is_archive) {
+                lines = log_lines_free(lines);
+                log_piece_close(piece);
+        }
         if (r <= 0)
                 return r;
         *ret_nsec = record.time_nsec;
-        *ret_end = piece->gzip ? 0 : log_lines_offset(lines);
+        *ret_end = is_packed(piece) ? 0 : log_lines_offset(lines);
         return 1;
 }
 
 /* Where to begin in a plain file so as to miss nothing since then. */
-static int find_time(const LogPiece *piece, int64_t since_nsec, uint64_t *ret_offset) {
-        uint64_t low = 0, high = piece->size_bytes, end;
+static int find_time(LogPiece *piece, int64_t since_nsec, uint64_t *ret_offset) {
+        uint64_t low = piece->from_offset, high = piece->size_bytes, end;
         int64_t nsec;
         int r;
 
@@ -68,28 +77,35 @@ static int find_time(const LogPiece *piece, int64_t since_nsec, uint64_t *ret_of
         return 0;
 }
 
-static int count_from(const LogRange *range, const LogPiece *piece, uint64_t offset, uint64_t *ret_n) {
+static int count_from(const LogRange *range, LogPiece *piece, uint64_t offset, uint64_t *ret_n) {
         _cleanup_(log_lines_freep) LogLines *lines = NULL;
         LogRecord record;
         int r;
 
         *ret_n = 0;
-        r = log_lines_new(piece->fd, piece->gzip, offset, &lines);
+        r = log_piece_open(piece);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
+        r = log_lines_new(piece->fd, piece->packing, offset, &lines);
         while (r >= 0 && (r = next_record(lines, &record)) > 0 && !log_range_is_behind(range, &record) &&
                /* What is written meanwhile does not end. */
-               (piece->gzip || log_lines_offset(lines) <= piece->size_bytes))
+               (is_packed(piece) || log_lines_offset(lines) <= piece->size_bytes))
                 *ret_n += log_range_has(range, &record);
+        if (piece->is_archive) {
+                lines = log_lines_free(lines);
+                log_piece_close(piece);
+        }
         return r < 0 ? r : 0;
 }
 
 /* Counts from the end on until there are enough, or all from `first` on are counted. */
-static int count_last(const LogRange *range, const LogPiece *piece, uint64_t first, uint64_t want, uint64_t *ret_offset,
+static int count_last(const LogRange *range, LogPiece *piece, uint64_t first, uint64_t want, uint64_t *ret_offset,
                       uint64_t *ret_n) {
         uint64_t at_most = piece->size_bytes - MIN(first, piece->size_bytes), window = TAIL_BYTES;
         int r;
 
         do {
-                *ret_offset = piece->gzip || window >= at_most ? first : piece->size_bytes - window;
+                *ret_offset = is_packed(piece) || window >= at_most ? first : piece->size_bytes - window;
                 r = count_from(range, piece, *ret_offset, ret_n);
                 window *= 4;
         } while (r >= 0 && *ret_n < want && *ret_offset > first);
@@ -101,19 +117,19 @@ static int find_since(const LogRange *range, const LogPieces *pieces, LogStart *
         int64_t since_nsec = range->since_nsec, nsec;
         uint64_t end;
 
-        *ret_start = (LogStart){};
+        *ret_start = (LogStart){.offset = pieces->pieces[0].from_offset};
         if (since_nsec == INT64_MIN)
                 return 0;
         since_nsec -= since_nsec > INT64_MIN + DISORDER_NSEC ? DISORDER_NSEC : 0;
         for (size_t i = pieces->n; i-- > 0;) {
-                int r = record_behind(pieces->pieces + i, 0, &nsec, &end);
+                int r = record_behind(pieces->pieces + i, pieces->pieces[i].from_offset, &nsec, &end);
 
                 if (r < 0)
                         return r;
                 if (r == 0 || nsec >= since_nsec)
                         continue;
                 ret_start->piece = i;
-                return pieces->pieces[i].gzip ? 0 : find_time(pieces->pieces + i, since_nsec, &ret_start->offset);
+                return is_packed(pieces->pieces + i) ? 0 : find_time(pieces->pieces + i, since_nsec, &ret_start->offset);
         }
         return 0;
 }
@@ -129,7 +145,7 @@ int log_range_find_start(const LogRange *range, const LogPieces *pieces, LogStar
                 return r;
         }
         for (size_t i = pieces->n; i-- > since.piece;) {
-                r = count_last(range, pieces->pieces + i, i == since.piece ? since.offset : 0, want, &offset, &n);
+                r = count_last(range, pieces->pieces + i, i == since.piece ? since.offset : pieces->pieces[i].from_offset, want, &offset, &n);
                 if (r < 0)
                         return r;
                 if (n >= want) {

@@ -78,6 +78,7 @@ static const CliOption cli_options[] = {
         {"lines", "N", 'n', LOGS, TEXT, offsetof(Arguments, lines), "the last N lines"},
         {"since", "TIME", 0, LOGS, TEXT, offsetof(Arguments, since), "from then on"},
         {"until", "TIME", 0, LOGS, TEXT, offsetof(Arguments, until), "up to then"},
+        {"archives-only", NULL, 0, LOGS, FLAG, offsetof(Arguments, archives_only), "only what was archived"},
         {"follow", NULL, 'f', EVENTS | LOGS, FLAG, offsetof(Arguments, follow), "go on with what happens next"},
         {"json", NULL, 'j', STATUS | CHECK | LOGS | TRIM | PAUSE | ALERTS | ACK | EVENTS | CONFIG, FLAG,
                 offsetof(Arguments, json), "print JSON, for programs"},

@@ -189,7 +189,7 @@ void status_json_trimmed(JsonWriter *w, const StatusTrimmed *trimmed) {
         json_writer_end_object(w);
 }
 
-void status_json_found(JsonWriter *w, const ContainerInfo *container, const char *path) {
+void status_json_found(JsonWriter *w, const ContainerInfo *container, const char *path, const char *archives) {
         json_writer_begin_object(w, NULL);
         json_writer_begin_object(w, "found");
         json_writer_add_string(w, "name", container->name);
@@ -197,6 +197,7 @@ void status_json_found(JsonWriter *w, const ContainerInfo *container, const char
         json_writer_add_string(w, "driver", log_driver_to_string(container->driver));
         json_writer_add_bool(w, "running", container->running);
         json_writer_add_string(w, "path", path);
+        json_writer_add_string(w, "archives", archives);
         json_writer_end_object(w);
         json_writer_end_object(w);
 }

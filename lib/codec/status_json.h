@@ -11,7 +11,7 @@ void status_json_guard(JsonWriter *w, const GuardStatus *status); /* of Status *
 void status_json_event(JsonWriter *w, const StatusEvent *event);  /* of Events; NULL: null */
 void status_json_alerts(JsonWriter *w, const StatusAlert *alerts, size_t n_alerts);
 void status_json_trimmed(JsonWriter *w, const StatusTrimmed *trimmed);
-/* Of FindLog. path: "" where there is no file that is Docker's alone. */
-void status_json_found(JsonWriter *w, const ContainerInfo *container, const char *path);
+/* Of FindLog. path: "" where there is no file that is Docker's alone; archives: "" where none are kept. */
+void status_json_found(JsonWriter *w, const ContainerInfo *container, const char *path, const char *archives);
 void status_json_mounts(JsonWriter *w, const char *const *mounts, size_t n_mounts); /* of Pause */
 void status_json_config(JsonWriter *w, const char *text, const char *file);

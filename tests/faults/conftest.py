@@ -1,22 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Fixtures of the fault tests."""
 
-import os
 from pathlib import Path
 
 import pytest
 
-from matrix import TOP, missing, need, pytest_runtest_makereport, row  # noqa: F401  pytest finds what is here
+from matrix import find_build, missing, need, pytest_runtest_makereport, row  # noqa: F401  pytest finds what is here
 from rig import KINDS, Rig, build_tools
-
-
-def find_build():
-    """$DISKBRAKE_BUILD, or what ./dev built last."""
-    given = os.environ.get('DISKBRAKE_BUILD')
-    for folder in [Path(given)] if given else [TOP / 'build-test', TOP / 'build']:
-        if (folder / 'watchdogd/watchdogd').exists():
-            return folder
-    return missing(f'nothing is built in {given or "build-test"}')
 
 
 @pytest.fixture(scope='session')

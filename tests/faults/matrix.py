@@ -42,6 +42,15 @@ def missing(what):
     pytest.skip(what)
 
 
+def find_build():
+    """$DISKBRAKE_BUILD, or what ./dev built last."""
+    given = os.environ.get('DISKBRAKE_BUILD')
+    for folder in [Path(given)] if given else [TOP / 'build-test', TOP / 'build']:
+        if (folder / 'watchdogd/watchdogd').exists():
+            return folder
+    return missing(f'nothing is built in {given or "build-test"}')
+
+
 def not_sanitized(why):
     """Skips a test that says nothing about a daemon that is built with sanitizers."""
     if SANITIZED:

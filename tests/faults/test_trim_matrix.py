@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The trimmer on real filesystems with a real concurrent writer: nothing that is kept is lost, torn or out of order;
-killed at any system call, the next trimmer makes the log valid. Needs root and loop devices. The driver is built from
-the sources, or taken from $TRIM_DRIVER."""
+killed at any system call, the next trimmer makes the log valid. Needs root and loop devices. The driver comes from the
+build, or from $TRIM_DRIVER."""
 
 import contextlib
 import json
@@ -13,7 +13,7 @@ import time
 import pytest
 
 from lines import MARKER_BYTES as MARKER, check_kept, check_valid, write_lines
-from matrix import TOP, missing, need
+from matrix import find_build, missing, need
 
 ID = "4f1c2a9be6d0" + "0" * 52
 MIB = 1 << 20
@@ -30,18 +30,8 @@ COLLAPSING = {"ext4-4k", "ext4-1k", "ext4-bigalloc", "xfs"}
 
 
 @pytest.fixture(scope="session")
-def driver(tmp_path_factory):
-    given = os.environ.get("TRIM_DRIVER")
-    if given:
-        return given
-    out = tmp_path_factory.mktemp("driver") / "trim_driver"
-    names = "writer beneath logfile marker cut heal segments ballast filesystem trimmer stage message".split()
-    sources = [str(TOP / "watchdogd" / (n + ".c")) for n in names]
-    sources += [str(TOP / "lib/base/text.c"), str(TOP / "lib/model/act.c"), str(TOP / "tests/faults/trim_driver.c")]
-    subprocess.run(["cc", "-g", "-O2", "-std=c17", "-D_GNU_SOURCE", "-fno-strict-aliasing",
-                    *(f"-I{TOP / d}" for d in ("lib/base", "lib/model", "watchdogd")), *sources, "-o", str(out)],
-                   check=True)
-    return str(out)
+def driver():
+    return os.environ.get("TRIM_DRIVER") or str(find_build() / "tests/trim_driver")
 
 
 @contextlib.contextmanager

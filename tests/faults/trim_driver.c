@@ -6,8 +6,12 @@
  *   trim_driver act PAGE ROOT ID METHOD WANT KEEP [key=value ...] [-- WRAPPER ...]
  *        starts a trimmer (under WRAPPER, say strace) with the stage page in the file PAGE, gives it the target and one
  *        act, and prints what came as lines of key=value. METHOD "none": target only. Keys: pid, fd, append, emergency,
- *        ballast, dockerd, look, inode, repeat.
+ *        ballast, dockerd, look, inode, repeat, until, segment.
+ *   trim_driver archive STATE ROOT ID THEN WANT KEEP [key=value ...] [-- WRAPPER ...]
+ *        the same with an archiver, whose archives lie in STATE/archive; THEN: the method that it archives for. Keys:
+ *        name, known (NO: nothing of it can be there), size, container_size, age, rate, repeat.
  *   trim_driver trimmer PAGE FD          the trimmer itself
+ *   trim_driver archiver STATE FD        the archiver itself
  *   trim_driver append FILE MSEC FLAGS LINE_BYTES
  *        writes numbered lines, one write each, as fast as they come; FLAGS: "append" or "plain". Prints its descriptor
  *        first and the number of lines at the end. MSEC 0: until standard input ends. */
@@ -43,8 +47,15 @@ static int verb_trimmer(char **argv) {
         return context.stage ? trimmer_run(&context) : EXIT_FAILURE;
 }
 
-/* argv[0] is where "--" was, or NULL. */
-static int start_trimmer(const char *page, char **wrapper, pid_t *ret_pid) {
+static int verb_archiver(char **argv) {
+        const Options options = {.state_dir = argv[0]};
+        RoleContext context = {.role = ROLE_ARCHIVER, .options = &options, .channel_fd = atoi(argv[1])};
+
+        return archiver_run(&context);
+}
+
+/* verb: "trimmer" or "archiver", with its first argument. wrapper is where "--" was, or NULL. */
+static int start_worker(const char *verb, const char *first, char **wrapper, pid_t *ret_pid) {
         char fd_text[16], *argv[32];
         int pair[2], n = 0;
 
@@ -53,8 +64,8 @@ static int start_trimmer(const char *page, char **wrapper, pid_t *ret_pid) {
         for (; wrapper && *wrapper && n < 24; wrapper++)
                 argv[n++] = *wrapper;
         argv[n++] = (char *) "/proc/self/exe";
-        argv[n++] = (char *) "trimmer";
-        argv[n++] = (char *) page;
+        argv[n++] = (char *) verb;
+        argv[n++] = (char *) first;
         argv[n++] = fd_text;
         argv[n] = NULL;
         (void) snprintf(fd_text, sizeof(fd_text), "%d", pair[1]);
@@ -118,6 +129,7 @@ static void fill_act(Act *act, char **argv) {
         *act = (Act){.id = 1, .method = method_from_string(argv[3]), .device = st.st_dev,
                      .inode = number(argv, "inode", st.st_ino),
                      .want_bytes = strtoull(argv[4], NULL, 10), .keep_bytes = strtoull(argv[5], NULL, 10),
+                     .until_offset = number(argv, "until", 0), .segment_inode = number(argv, "segment", 0),
                      .emergency = number(argv, "emergency", 0) != 0};
         act->writer = (LogWriter){.pid = (int32_t) number(argv, "pid", 0), .fd = (int32_t) number(argv, "fd", 0),
                                   .append = (Tristate) number(argv, "append", YES)};
@@ -181,7 +193,7 @@ static int verb_act(int argc, char **argv) {
         page = map_page(argv[0]);
         if (!page)
                 return EXIT_FAILURE;
-        fd = start_trimmer(argv[0], wrapper, &pid);
+        fd = start_worker("trimmer", argv[0], wrapper, &pid);
         if (fd < 0)
                 return EXIT_FAILURE;
         r = talk(fd, argv);
@@ -190,6 +202,63 @@ static int verb_act(int argc, char **argv) {
         (void) close(fd);
         (void) waitpid(pid, &status, 0);
         printf("status=%d\npending=%u\n", status, page->intent.pending);
+        return EXIT_SUCCESS;
+}
+
+static int talk_to_archiver(int fd, char **argv) {
+        Config config;
+        int r;
+
+        config_set_defaults(&config);
+        config.archive_permyriad = 10000;
+        config.archive_bytes = number(argv, "size", GIB(10));
+        config.archive_container_bytes = number(argv, "container_size", 0);
+        config.archive_max_age_usec = number(argv, "age", 0) * USEC_PER_SEC;
+        config.archive_rate_bps = number(argv, "rate", 0);
+        message = (Message){.type = MESSAGE_CONFIG, .config = {.ok = true, .config = config}};
+        r = message_send(fd, &message, false);
+        for (uint64_t i = number(argv, "repeat", 1); i > 0 && r == 0; i--) {
+                ArchiveOrder order = {};
+
+                fill_act(&order.act, argv);
+                order.act.then = order.act.method;
+                order.act.method = METHOD_ARCHIVE;
+                order.act.is_archived = number(argv, "known", 0) ? NO : UNKNOWN;
+                (void) snprintf(order.root_path, sizeof(order.root_path), "%s", argv[1]);
+                (void) snprintf(order.name, sizeof(order.name), "%s", option(argv, "name") ? option(argv, "name") : "web");
+                message = (Message){.type = MESSAGE_ARCHIVE};
+                message.archive = order;
+                r = message_send(fd, &message, false);
+                if (r == 0)
+                        r = next_message(fd, MESSAGE_OUTCOME);
+                if (r < 0)
+                        return r;
+                print_outcome(&message.outcome);
+                printf("to_offset=%" PRIu64 "\nsegment_inode=%" PRIu64 "\nlog_bytes=%" PRIu64 "\nfile_bytes=%" PRIu64
+                       "\nelsewhere=%d\n", message.outcome.archived.to_offset, message.outcome.archived.segment_inode,
+                       message.outcome.archived.log_bytes, message.outcome.archived.file_bytes,
+                       message.outcome.archived.elsewhere);
+        }
+        return r;
+}
+
+static int verb_archive(int argc, char **argv) {
+        char **wrapper = NULL;
+        pid_t pid;
+        int fd, r, status = 0;
+
+        for (int i = 0; i < argc; i++)
+                if (streq(argv[i], "--"))
+                        wrapper = argv + i + 1;
+        fd = start_worker("archiver", argv[0], wrapper, &pid);
+        if (fd < 0)
+                return EXIT_FAILURE;
+        r = talk_to_archiver(fd, argv);
+        if (r < 0)
+                printf("result=gone\ntalk=%d\n", r);
+        (void) close(fd);
+        (void) waitpid(pid, &status, 0);
+        printf("status=%d\n", status);
         return EXIT_SUCCESS;
 }
 
@@ -227,6 +296,10 @@ static int verb_append(char **argv) {
 int main(int argc, char **argv) {
         if (argc >= 8 && streq(argv[1], "act"))
                 return verb_act(argc - 2, argv + 2);
+        if (argc >= 8 && streq(argv[1], "archive"))
+                return verb_archive(argc - 2, argv + 2);
+        if (argc == 4 && streq(argv[1], "archiver"))
+                return verb_archiver(argv + 2);
         if (argc == 4 && streq(argv[1], "trimmer"))
                 return verb_trimmer(argv + 2);
         if (argc == 6 && streq(argv[1], "append"))

@@ -147,12 +147,19 @@ static void answer_trim(VarlinkCall *call) {
         varlink_call_reply(call, text);
 }
 
-/* The log of "web" is the file beside the socket. */
+static void get_archives(char *buf, size_t buf_bytes) {
+        if (getenv("FAKE_ARCHIVES"))
+                (void) snprintf(buf, buf_bytes, "%s", getenv("FAKE_ARCHIVES"));
+        else
+                (void) snprintf(buf, buf_bytes, "%s.archives", socket_path);
+}
+
+/* The log of "web" is the file beside the socket, or $FAKE_LOG. */
 static void answer_find_log(VarlinkCall *call) {
         _cleanup_json_writer_ JsonWriter w = {};
         ContainerInfo container = {.name = "web", .driver = LOG_DRIVER_JSON_FILE};
         const char *name = NULL, *text = NULL;
-        char path[256];
+        char path[512], archives[512];
 
         (void) varlink_get_string(varlink_call_parameters(call), "name", &name);
         if (!name || (!streq(name, "web") && !streq(name, "binary") && !streq(name, "odd"))) {
@@ -161,9 +168,13 @@ static void answer_find_log(VarlinkCall *call) {
         }
         if (streq(name, "binary"))
                 container.driver = LOG_DRIVER_LOCAL;
-        (void) snprintf(path, sizeof(path), "%s.log", socket_path);
+        (void) snprintf(path, sizeof(path), "%s", getenv("FAKE_LOG") ? getenv("FAKE_LOG") : "");
+        if (!path[0])
+                (void) snprintf(path, sizeof(path), "%s.log", socket_path);
         json_writer_init(&w, KIB(64));
-        status_json_found(&w, &container, streq(name, "odd") ? "" : path);
+        get_archives(archives, sizeof(archives));
+        (void) snprintf(container.id, sizeof(container.id), "4f1c2a9be6d04f1c2a9be6d04f1c2a9be6d04f1c2a9be6d04f1c2a9be6d04f1c");
+        status_json_found(&w, &container, streq(name, "odd") ? "" : path, archives);
         (void) json_writer_finish(&w, &text);
         varlink_call_reply(call, text);
 }
@@ -192,7 +203,14 @@ static void on_call(VarlinkCall *call, void *userdata) {
                 answer_find_log(call);
                 return;
         }
-        if (streq(method, "Status"))
+        if (streq(method, "ArchiveDirectory")) {
+                char archives[512];
+
+                get_archives(archives, sizeof(archives));
+                json_writer_begin_object(&w, NULL);
+                json_writer_add_string(&w, "path", archives);
+                json_writer_end_object(&w);
+        } else if (streq(method, "Status"))
                 write_status(&w, logs_max);
         else if (streq(method, "Pause"))
                 status_json_mounts(&w, (const char *const[]){"/var/lib/docker"}, 1);

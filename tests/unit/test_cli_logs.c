@@ -106,7 +106,7 @@ static void numbers(const LogPieces *pieces, const LogRange *range, char *ret, s
                 LogRecord r;
                 size_t n;
 
-                assert_int_equal(log_lines_new(pieces->pieces[i].fd, pieces->pieces[i].gzip,
+                assert_int_equal(log_lines_new(pieces->pieces[i].fd, pieces->pieces[i].packing,
                                          i == start.piece ? start.offset : 0, &lines), 0);
                 while (log_lines_next(lines, &line, &n) > 0) {
                         if (log_record_parse(line, n, &r) != 0 || !log_range_has(range, &r))
@@ -125,7 +125,7 @@ static void assert_numbers(const Folder *f, LogRange range, const char *wanted) 
         char found[4096];
         LogPieces pieces;
 
-        assert_int_equal(log_pieces_open(f->log, &pieces), 0);
+        assert_int_equal(log_pieces_open(f->log, "", "", &pieces), 0);
         numbers(&pieces, &range, found, sizeof(found));
         assert_string_equal(found, wanted);
         log_pieces_close(&pieces);
@@ -175,8 +175,8 @@ static void no_file_is_an_error(void **state) {
         Folder *f = *state;
         LogPieces pieces;
 
-        assert_int_equal(log_pieces_open(f->log, &pieces), -ENOENT);
-        assert_int_equal(log_pieces_open("/nowhere/log", &pieces), -ENOENT);
+        assert_int_equal(log_pieces_open(f->log, "", "", &pieces), -ENOENT);
+        assert_int_equal(log_pieces_open("/nowhere/log", "", "", &pieces), -ENOENT);
 }
 
 static void what_is_no_record_is_passed_over(void **state) {
@@ -215,7 +215,7 @@ static void seeking_finds_what_reading_finds(void **state) {
 
         write_records(f->log, 0, N);
         assert_int_equal(stat(f->log, &st), 0);
-        assert_int_equal(log_pieces_open(f->log, &pieces), 0);
+        assert_int_equal(log_pieces_open(f->log, "", "", &pieces), 0);
         for (unsigned i = 1; i < N; i += 371) {
                 LogRange last = range_of(-1, -1, i), since = range_of(i, -1, LOG_RANGE_ALL), both = range_of(i, i + 50, 7);
                 unsigned from[3] = {N - i, i, MIN(i + 50, (unsigned) N) - MIN(7u, N - i)};
@@ -294,8 +294,8 @@ static void a_damaged_gzip_is_told_and_read_as_far_as_it_goes(void **state) {
         assert_int_equal(stat(path, &st), 0);
         assert_int_equal(truncate(path, st.st_size / 2), 0);
         write_records(f->log, 5000, 5001);
-        assert_int_equal(log_pieces_open(f->log, &pieces), 0);
-        assert_int_equal(log_lines_new(pieces.pieces[0].fd, true, 0, &lines), 0);
+        assert_int_equal(log_pieces_open(f->log, "", "", &pieces), 0);
+        assert_int_equal(log_lines_new(pieces.pieces[0].fd, LOG_GZIP, 0, &lines), 0);
         while ((r = log_lines_next(lines, &line, &n)) > 0)
                 n_lines++;
         assert_int_equal(r, -EBADMSG);
