@@ -166,6 +166,9 @@ int archive_store_open(ArchiveStore *s, const Config *config, const char *state_
                 return r;
         name = strrchr(s->path, '/') + 1;
         (void) snprintf(parent, sizeof(parent), "%.*s", (int) MAX(name - 1 - s->path, (ptrdiff_t) 1), s->path);
+        /* The state directory is there once the package is installed; by hand it may not be. */
+        if (!config->archive_directory[0] && mkdir(parent, 0700) < 0 && errno != EEXIST)
+                return -errno;
         parent_fd = beneath_open_absolute(parent, O_PATH | O_DIRECTORY);
         if (parent_fd < 0)
                 return parent_fd;

@@ -34,9 +34,10 @@ static const Command commands[] = {
                 "The first line is the verdict: OK, a level, CANNOT ACT or BLIND."},
         {"check", "", CHECK, 0, 0, command_check, "one line and an exit code, for monitoring",
                 "Exit code: 0 ok, 1 warning, 2 critical or blind, 3 unknown (no answer)."},
-        {"logs", "NAME", LOGS, 1, 1, command_logs, "one container's log, across rotated files and holes",
-                "NAME is a container's name, its id, or the beginning of its id. In order, no line twice;\n"
-                "also what `docker logs` cannot reach behind a hole. TIME is 2026-11-27T20:31:00Z, or a\n"
+        {"logs", "NAME", LOGS, 1, 1, command_logs, "one container's log, with its archives and rotated files",
+                "NAME is a container's name, its id, or the beginning of its id; also of one that was\n"
+                "removed, as long as there are archives of it. In order, no line twice; also what\n"
+                "`docker logs` cannot reach behind a hole. TIME is 2026-11-27T20:31:00Z, or a\n"
                 "DURATION before now. On a terminal, only colours are passed on."},
         {"trim", "NAME", TRIM, 1, 1, command_trim, "free the head of one container's log now",
                 "NAME is a container's name, its id, or the beginning of its id. The newest lines stay.\n"

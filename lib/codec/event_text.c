@@ -110,7 +110,7 @@ static void archived_append(Text *text, const Event *e) {
                 text_append(text, "; archived before, no line is lost");
                 return;
         }
-        text_appendf(text, "; not archived%s: %s", e->asker.pid ? "" : ", there was no time", bytes_format(e->cut_bytes, cut));
+        text_appendf(text, "; not archived: %s", bytes_format(e->cut_bytes, cut));
         if (e->line_bytes > 0)
                 text_appendf(text, ", about %" PRIu64 " lines,", e->cut_bytes / e->line_bytes);
         text_append(text, " are lost");
@@ -248,9 +248,21 @@ static void say_notice(Text *text, const Event *e) {
 
 static void say_archive_stopped(Text *text, const Event *e) {
         text_appendf(text, "what is freed on %s is not archived before", event_phrase_mount(e));
-        event_phrase_detail(text, ": ", e);
-        event_phrase_error(text, ": ", e->error);
-        text_append(text, "; until then these lines are lost");
+        switch (e->error) {
+        case -ENOSPC:
+                text_append(text, ": the partition of the archive has no room to spare");
+                break;
+        case -EDQUOT:
+                text_append(text, ": ArchiveSize= or ArchiveContainerSize= is too small for it");
+                break;
+        case -EPERM:
+                text_append(text, ": others than root may write to the archive's folder");
+                break;
+        default:
+                event_phrase_detail(text, ": ", e);
+                event_phrase_error(text, ": ", e->error);
+        }
+        text_append(text, "; until that is over these lines are lost");
 }
 
 static void say_pause(Text *text, const Event *e) {

@@ -328,3 +328,81 @@ def test_no_name_leads_out_of_the_archive(driver, tmp_path, state, name):  # noq
         folder, = (state / 'archive').iterdir()
         assert folder.name.endswith('-' + ID[:12]) and len(folder.name) < 64 and folder.name[0] not in '.-'
         assert folder.name.isascii() and '/' not in folder.name and folder.stat().st_mode & 0o777 == 0o700
+
+
+# ---- the guard as a whole ------------------------------------------------------------------------------------------
+
+def make_nearly_full(p, left):
+    with open(p.outside / 'filler', 'wb') as f:
+        s = os.statvfs(p.outside)
+        os.posix_fallocate(f.fileno(), 0, s.f_bavail * s.f_frsize - left)
+
+
+def read_all(rig, p, *options):
+    done = rig.diskbrake('logs', f'{p.name}-web', *options)
+    return [int(line.split()[1]) for line in done.stdout.splitlines() if not line.startswith('diskbrake freed ')]
+
+
+def archived_cuts(rig, p):
+    return [e for e in rig.events('act-done', p) if e.get('DISKBRAKE_ARCHIVED') == 'yes']
+
+
+def test_the_guard_archives_what_it_frees_and_logs_reads_it_all(row, rig, well):
+    """Also once the container was removed, and by the archives alone."""
+    p = rig.partition('sick', size=256 * MIB)
+    row(injected='a log grows at 2 MB/s on a partition that is nearly full', holds=[EACH_ONCE, VALID])
+    p.fill_log(40 * MIB)
+    make_nearly_full(p, 28 * MIB)
+    rig.start()
+    p.start_writer(bytes_per_sec=2_000_000)
+    wait_until_true(lambda: len(archived_cuts(rig, p)) >= 3, 40, rig.describe)
+    p.stop_writer()
+    n = p.n_lines['web']
+    cut = archived_cuts(rig, p)[0]
+    assert 'archived before, no line is lost' in cut['MESSAGE']
+    assert not [e for e in rig.events('act-done', p) if e.get('DISKBRAKE_ARCHIVED') == 'no']
+    # What was written before the act that is under way now has ended.
+    assert read_all(rig, p) == list(range(n))
+    assert read_all(rig, p, '-n', '3') == [n - 3, n - 2, n - 1]
+    kept = read_all(rig, p, '--archives-only')
+    assert kept == list(range(len(kept))) and len(kept) > 1000
+    assert rig.run('find', '/run/rig/state/archive', '-perm', '/077').stdout == ''
+    p.remove_container('web')
+    wait_until_true(lambda: p.status()['logs'] == [], 10, rig.describe)
+    assert read_all(rig, p) == list(range(len(read_all(rig, p)))) and len(read_all(rig, p)) >= len(kept)
+    assert rig.diskbrake('logs', 'nobody', check=False).returncode == 1
+
+
+def test_an_archiver_that_is_killed_or_stopped_holds_nobody_up(row, rig, well):
+    p = rig.partition('sick', size=256 * MIB)
+    row(injected='the archiver is killed again and again, then stopped for good, while a log grows at 2 MB/s',
+        holds=['never full', EACH_ONCE + ', or said to be lost', VALID])
+    p.fill_log(40 * MIB)
+    make_nearly_full(p, 28 * MIB)
+    rig.start(extra='[Trim]\nArchiveRate=4M\n')
+    p.start_writer(bytes_per_sec=2_000_000)
+    for _ in range(5):
+        wait_until_true(lambda: rig.pids('archiver'), 30, rig.describe)
+        for pid in rig.pids('archiver'):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, 9)
+        time.sleep(0.3)
+    wait_until_true(lambda: rig.pids('archiver'), 30, rig.describe)
+    for pid in rig.pids('archiver'):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, 19)
+    wait_until_true(lambda: rig.events('archive-stopped', p), 30, rig.describe)
+    n_acts = len(rig.events('act-done', p))
+    wait_until_true(lambda: len(rig.events('act-done', p)) > n_acts, 30, rig.describe)
+    assert p.stop_writer() == 0, 'no write failed'
+    lost = [e for e in rig.events('act-done', p) if e.get('DISKBRAKE_ARCHIVED') == 'no']
+    assert lost and all(int(e['DISKBRAKE_LOST_LINES']) > 0 and 'are lost' in e['MESSAGE'] for e in lost)
+    found = read_all(rig, p)
+    assert found == sorted(set(found)) and found[-1] == p.n_lines['web'] - 1
+
+
+def wait_until_true(what, seconds, describe):
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, describe()
+        time.sleep(0.2)
