@@ -25,6 +25,7 @@ void catalog_fill_unknown(const char *id, ContainerInfo *ret_info) {
                 .driver = LOG_DRIVER_UNKNOWN,
                 .label_policy = _POLICY_INVALID,
                 .label_keep_bytes = CONFIG_KEEP_UNSET,
+                .label_max_bytes = CONFIG_KEEP_UNSET,
         };
         (void) snprintf(ret_info->id, sizeof(ret_info->id), "%s", id);
         (void) snprintf(ret_info->name, sizeof(ret_info->name), "%.12s", id);

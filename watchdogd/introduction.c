@@ -24,7 +24,7 @@ static uint64_t hash_info(const LogInfo *info) {
         const uint64_t numbers[] = {
                 (uint64_t) c->driver,       c->running,         (uint64_t) c->pid,
                 c->max_size_bytes,          c->max_file,        (uint64_t) c->label_policy,
-                c->label_keep_bytes,        c->label_bad,       (uint64_t) info->writer.pid,
+                c->label_keep_bytes,        c->label_max_bytes,        c->label_bad,       (uint64_t) info->writer.pid,
                 (uint64_t) info->writer.fd, (uint64_t) info->writer.append,
                 info->device,               info->inode,        info->odd,
         };

@@ -110,6 +110,10 @@ static void rule_append(Text *text, const ConfigRule *rule) {
                 bytes_append(text, "Keep=", rule->keep_bytes);
                 text_append(text, "\n");
         }
+        if (rule->max_log_bytes != CONFIG_KEEP_UNSET) {
+                bytes_append(text, "MaxLogSize=", rule->max_log_bytes);
+                text_append(text, "\n");
+        }
 }
 
 int config_format(const Config *config, char *buf, size_t buf_bytes) {
@@ -135,6 +139,7 @@ int config_format(const Config *config, char *buf, size_t buf_bytes) {
         text_appendf(&text, "\n[Trim]\nPolicy=%s\n", policy_to_string(config->policy));
         bytes_append(&text, "Keep=", config->keep_bytes);
         bytes_append(&text, "\nEmergencyKeep=", config->emergency_keep_bytes);
+        bytes_append(&text, "\nMaxLogSize=", config->max_log_bytes);
         span_append(&text, "\nCooldown=", config->cooldown_usec);
         archive_append(&text, config);
         for (uint32_t i = 0; i < config->n_trust_labels; i++)

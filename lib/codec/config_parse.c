@@ -45,6 +45,7 @@ static const ConfigKey keys[] = {
         { "Trim", "Policy", &config_kind_policy, FIELD(policy) },
         { "Trim", "Keep", &config_kind_bytes, FIELD(keep_bytes) },
         { "Trim", "EmergencyKeep", &config_kind_bytes, FIELD(emergency_keep_bytes) },
+        { "Trim", "MaxLogSize", &config_kind_bytes, FIELD(max_log_bytes) },
         { "Trim", "Cooldown", &config_kind_span, FIELD(cooldown_usec) },
         { "Trim", "ArchiveDirectory", &config_kind_path, FIELD(archive_directory) },
         { "Trim", "ArchiveSize", &config_kind_ballast, FIELDS(archive_permyriad, archive_bytes) },
@@ -57,8 +58,10 @@ static const ConfigKey keys[] = {
         { "Deadlines", "Trimmer", &config_kind_span, FIELD(trimmer_deadline_usec) },
         { "Container", "Policy", &config_kind_policy, RULE(policy) },
         { "Container", "Keep", &config_kind_bytes, RULE(keep_bytes) },
+        { "Container", "MaxLogSize", &config_kind_bytes, RULE(max_log_bytes) },
         { "Image", "Policy", &config_kind_policy, RULE(policy) },
         { "Image", "Keep", &config_kind_bytes, RULE(keep_bytes) },
+        { "Image", "MaxLogSize", &config_kind_bytes, RULE(max_log_bytes) },
 };
 
 typedef struct Parser {
@@ -177,6 +180,7 @@ static void rule_open(Parser *p, const char *pattern) {
                         .by_image = streq(p->section, "Image"),
                         .policy = _POLICY_INVALID,
                         .keep_bytes = CONFIG_KEEP_UNSET,
+                        .max_log_bytes = CONFIG_KEEP_UNSET,
                 };
                 strcpy(p->rule->pattern, pattern);
         }

@@ -10,6 +10,9 @@
 /* Below that not even the lines that tell what went wrong would stay. */
 #define KEEP_LEAST KIB(64)
 
+/* Logs are cut in steps of that. */
+#define LIMIT_LEAST MIB(1)
+
 /* A watcher or trimmer that is given less is missed on every busy disk; with more, nobody would learn in
  * time that it is stuck. */
 #define DEADLINE_LEAST_USEC (100 * USEC_PER_MSEC)
@@ -123,6 +126,30 @@ static bool keeps_are_sane(const Config *config, ConfigError *error) {
         return true;
 }
 
+static bool limit_is_sane(const char *section, const char *pattern, uint64_t max_bytes, ConfigError *error) {
+        char is[UNITS_TEXT_MAX];
+        Text message;
+
+        if (max_bytes == 0 || max_bytes >= LIMIT_LEAST) /* not set is above any */
+                return true;
+        message = error_begin(error);
+        text_appendf(&message, "[%s%s%s] MaxLogSize=%s: expected at least 1M, or 0 for no limit", section, *pattern ? " " : "",
+                        pattern, bytes_format(max_bytes, is));
+        return false;
+}
+
+static bool limits_are_sane(const Config *config, ConfigError *error) {
+        if (!limit_is_sane("Trim", "", config->max_log_bytes, error))
+                return false;
+        for (uint32_t i = 0; i < config->n_rules; i++) {
+                const ConfigRule *rule = &config->rules[i];
+
+                if (!limit_is_sane(rule->by_image ? "Image" : "Container", rule->pattern, rule->max_log_bytes, error))
+                        return false;
+        }
+        return true;
+}
+
 int config_validate(const Config *config, ConfigError *ret_error) {
         const ConfigLevel *emergency = &config->levels[LEVEL_EMERGENCY];
         Text message;
@@ -138,7 +165,7 @@ int config_validate(const Config *config, ConfigError *ret_error) {
                                         DEADLINE_LEAST_USEC, DEADLINE_MOST_USEC, ret_error) ||
                         !span_is_within("[Deadlines] Trimmer", config->trimmer_deadline_usec,
                                         DEADLINE_LEAST_USEC, DEADLINE_MOST_USEC, ret_error) ||
-                        !keeps_are_sane(config, ret_error))
+                        !keeps_are_sane(config, ret_error) || !limits_are_sane(config, ret_error))
                 return CONFIG_PARSE_E_INVALID;
         if (emergency->free_permyriad == 0 || emergency->free_bytes == 0) {
                 message = error_begin(ret_error);

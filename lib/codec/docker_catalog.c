@@ -13,6 +13,7 @@
 
 #define LABEL_POLICY "io.diskbrake.policy"
 #define LABEL_KEEP "io.diskbrake.keep"
+#define LABEL_MAX "io.diskbrake.max-log-size"
 #define LABEL_COMPOSE_PROJECT "com.docker.compose.project"
 #define LABEL_COMPOSE_SERVICE "com.docker.compose.service"
 #define LABEL_SWARM_SERVICE "com.docker.swarm.service.name"
@@ -78,10 +79,21 @@ static void name_take(ContainerInfo *info, const cJSON *config, const cJSON *lab
         strcpy(info->name + text.used, suffix);
 }
 
+/* Left as it is where there is none. */
+static void size_label_take(ContainerInfo *info, const cJSON *labels, const char *name, uint64_t *bytes) {
+        const cJSON *label = labels ? cJSON_GetObjectItemCaseSensitive(labels, name) : NULL;
+        uint64_t value;
+
+        if (!label)
+                return;
+        if (cJSON_IsString(label) && bytes_parse(label->valuestring, &value) >= 0 && value != CONFIG_KEEP_UNSET)
+                *bytes = value;
+        else
+                info->label_bad = true;
+}
+
 static void labels_take(ContainerInfo *info, const cJSON *labels) {
         const cJSON *policy = labels ? cJSON_GetObjectItemCaseSensitive(labels, LABEL_POLICY) : NULL;
-        const cJSON *keep = labels ? cJSON_GetObjectItemCaseSensitive(labels, LABEL_KEEP) : NULL;
-        uint64_t keep_bytes;
 
         if (policy) {
                 info->label_policy = cJSON_IsString(policy) ? policy_from_string(policy->valuestring)
@@ -89,13 +101,8 @@ static void labels_take(ContainerInfo *info, const cJSON *labels) {
                 if (info->label_policy < 0)
                         info->label_bad = true;
         }
-        if (keep) {
-                if (cJSON_IsString(keep) && bytes_parse(keep->valuestring, &keep_bytes) >= 0 &&
-                                keep_bytes != CONFIG_KEEP_UNSET)
-                        info->label_keep_bytes = keep_bytes;
-                else
-                        info->label_bad = true;
-        }
+        size_label_take(info, labels, LABEL_KEEP, &info->label_keep_bytes);
+        size_label_take(info, labels, LABEL_MAX, &info->label_max_bytes);
 }
 
 static void state_take(ContainerInfo *info, const cJSON *state) {
@@ -195,6 +202,7 @@ int docker_catalog_parse(const char *config_v2, size_t n_config_v2, const char *
                 .driver = LOG_DRIVER_UNKNOWN,
                 .label_policy = _POLICY_INVALID,
                 .label_keep_bytes = CONFIG_KEEP_UNSET,
+                .label_max_bytes = CONFIG_KEEP_UNSET,
         };
         int r;
 

@@ -90,5 +90,7 @@ int event_priority(const Event *event) {
          * warnings. */
         if (event->type == EVENT_ACT_DONE && event->method == METHOD_TRUNCATE && event->asker.pid == 0)
                 return WARNING;
+        if (event->type == EVENT_ACT_DONE && event->reason == REASON_LIMIT)
+                return INFO; /* as it was asked for in the configuration */
         return kind_find(event)->priority;
 }

@@ -131,6 +131,8 @@ static void say_act_done(Text *text, const Event *e) {
         if (is_about_readers(e))
                 text_appendf(text, "; %s", method_reader_effect(e->method));
         archived_append(text, e);
+        if (e->reason == REASON_LIMIT)
+                text_append(text, "; it had reached its MaxLogSize=, and is kept there from now on (said every 10 min at most)");
         event_phrase_asker(text, "; asked for ", &e->asker);
 }
 

@@ -51,6 +51,7 @@ static void add_log(JsonWriter *w, const StatusLog *log) {
         json_writer_add_string(w, "policy", policy_to_string(log->policy));
         json_writer_add_uint(w, "keep_bytes", log->keep_bytes);
         json_writer_add_bool(w, "protected", log->is_protected);
+        json_writer_add_uint(w, "max_log_bytes", log->max_log_bytes);
         json_writer_end_object(w);
 }
 

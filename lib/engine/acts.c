@@ -28,7 +28,7 @@ uint64_t acts_expected_bytes(const Engine *e, uint64_t now_usec) {
 
         for (size_t i = 0; i < ACTS_UNDER_WAY_MAX; i++) {
                 const ActUnderWay *u = &e->under_way[i];
-                if (u->act.id != 0 && !is_overdue(u, now_usec) && u->act.method != METHOD_HEAL &&
+                if (u->act.id != 0 && !u->act.by_limit && !is_overdue(u, now_usec) && u->act.method != METHOD_HEAL &&
                                 u->act.method != METHOD_BALLAST_MAKE)
                         bytes += u->act.want_bytes;
         }
@@ -50,6 +50,14 @@ bool acts_queue_full(const Engine *e, uint64_t now_usec, uint32_t n_max) {
         }
         /* One place is the archiver's. */
         return n + 1 >= ACTS_UNDER_WAY_MAX || n_timely >= n_max;
+}
+
+uint32_t acts_count_by_limit(const Engine *e) {
+        uint32_t n = 0;
+
+        for (size_t i = 0; i < ACTS_UNDER_WAY_MAX; i++)
+                n += e->under_way[i].act.id != 0 && e->under_way[i].act.by_limit;
+        return n;
 }
 
 bool acts_has_method(const Engine *e, Method method) {
@@ -86,9 +94,12 @@ bool acts_begin(Engine *e, LogEntry *entry, Act *act, uint64_t now_usec) {
                         continue;
                 act->id = e->next_act++;
                 *u = (ActUnderWay){*act, now_usec};
+                if (act->method == METHOD_ARCHIVE)
+                        e->archive_act = act->id;
                 if (entry) {
                         entry->act = act->id;
-                        if (act->method != METHOD_ARCHIVE) /* what was archived is freed as soon as it is */
+                        /* What was archived is freed as soon as it is; and what is done at no pressure holds up nothing. */
+                        if (act->method != METHOD_ARCHIVE && !act->by_limit)
                                 entry->last_act_usec = now_usec;
                 }
                 return true;

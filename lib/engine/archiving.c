@@ -50,7 +50,10 @@ static double left_usec(const Engine *e, uint64_t log_bytes) {
         return (double) (e->space.avail_bytes - floor_bytes) / e->bytes_view.worst_ps * (double) USEC_PER_SEC;
 }
 
-static bool is_emergency(const Engine *e) { return e->rules.level == LEVEL_EMERGENCY; }
+/* What is done for MaxLogSize= keeps the partition from the emergency that is only forecast. */
+static bool is_emergency(const Engine *e, bool by_limit) {
+        return e->rules.level == LEVEL_EMERGENCY && (!by_limit || e->space.avail_bytes < e->limits.emergency_bytes);
+}
 
 /* The largest chunk that there is time and room for; 0: none. */
 static uint64_t chunk_bytes(const Engine *e, uint64_t want_bytes) {
@@ -67,7 +70,7 @@ static bool is_wanted(const Engine *e, const LogEntry *entry) {
 }
 
 bool archiving_is_due(const Engine *e, const LogEntry *entry, uint64_t now_usec) {
-        return is_wanted(e, entry) && !is_emergency(e) && now_usec >= e->archive_at_usec;
+        return is_wanted(e, entry) && !is_emergency(e, false) && now_usec >= e->archive_at_usec;
 }
 
 /* A segment is deleted as a whole, and so it is archived. */
@@ -77,22 +80,49 @@ static uint64_t segment_chunk_bytes(const Engine *e, const LogSample *sample) {
         return left_usec(e, bytes) >= TIME_FACTOR * expected_usec(e, bytes) + (double) e->lead_usec ? bytes : 0;
 }
 
-ArchivingStep archiving_step(Engine *e, const LogEntry *entry, Method method, uint64_t want_bytes, uint64_t now_usec,
-                uint64_t *ret_bytes) {
-        bool segment = method == METHOD_DELETE;
+typedef enum Step {
+        STEP_NOT,   /* the policy does not want it, it cannot be had, or there is no time */
+        STEP_FIRST, /* archive so much of it first */
+        STEP_READY, /* that is done: free what was archived, and no more */
+        STEP_WAIT,  /* another log is being archived */
+} Step;
 
-        if (!is_wanted(e, entry) || method == METHOD_TRUNCATE || is_emergency(e))
-                return ARCHIVING_NOT;
+static Step find_step(const Engine *e, const LogEntry *entry, const Act *act, uint64_t now_usec, uint64_t *ret_bytes) {
+        bool segment = act->method == METHOD_DELETE;
+
+        if (!is_wanted(e, entry) || act->method == METHOD_TRUNCATE || is_emergency(e, act->by_limit))
+                return STEP_NOT;
         if (entry->archived.bytes > 0 && (entry->archived.segment_inode != 0) == segment) {
                 *ret_bytes = entry->archived.bytes;
-                return ARCHIVING_READY;
+                return STEP_READY;
         }
         if (now_usec < e->archive_at_usec)
-                return ARCHIVING_NOT;
+                return STEP_NOT;
         if (e->archive_act != 0 || now_usec < entry->barred_until_usec[METHOD_ARCHIVE])
-                return ARCHIVING_WAIT;
-        *ret_bytes = segment ? segment_chunk_bytes(e, &entry->sample) : chunk_bytes(e, want_bytes);
-        return *ret_bytes > 0 ? ARCHIVING_FIRST : ARCHIVING_NOT;
+                return STEP_WAIT;
+        *ret_bytes = segment ? segment_chunk_bytes(e, &entry->sample) : chunk_bytes(e, act->want_bytes);
+        return *ret_bytes > 0 ? STEP_FIRST : STEP_NOT;
+}
+
+bool archiving_first(Engine *e, const LogEntry *entry, Act *act, uint64_t now_usec) {
+        uint64_t bytes;
+
+        switch (find_step(e, entry, act, now_usec, &bytes)) {
+        case STEP_FIRST:
+                act->then = act->method;
+                act->method = METHOD_ARCHIVE;
+                act->want_bytes = bytes;
+                act->is_archived = entry->archive_is_freed ? NO : UNKNOWN;
+                return true;
+        case STEP_READY:
+                archiving_limit(act, &entry->archived);
+                act->want_bytes = bytes;
+                return true;
+        case STEP_WAIT:
+                return false;
+        default:
+                return true;
+        }
 }
 
 void archiving_limit(Act *act, const Archived *archived) {
@@ -137,7 +167,7 @@ void archiving_give_way(Engine *e, Plan *plan, uint64_t now_usec) {
                 return;
         rest_usec = (double) (now_usec - MIN(now_usec, u.planned_usec));
         most_usec = OVERDUE_FACTOR * expected_usec(e, u.act.want_bytes) + (double) OVERDUE_LEAST_USEC;
-        if (!is_emergency(e) && rest_usec < most_usec && left_usec(e, 0) >= (double) e->lead_usec)
+        if (!is_emergency(e, u.act.by_limit) && rest_usec < most_usec && left_usec(e, 0) >= (double) e->lead_usec)
                 return;
 
         (void) acts_end(e, e->archive_act, &u);
@@ -176,6 +206,8 @@ static void settle_done(Engine *e, LogEntry *entry, const ActUnderWay *u, const 
                 return;
         entry->archive_is_freed = false;
         entry->archived.bytes = o->archived.log_bytes;
+        entry->archived.keep_bytes = u->act.keep_bytes;
+        entry->archived.by_limit = u->act.by_limit;
         entry->archived.until_offset = u->act.then == METHOD_DELETE ? 0 : o->archived.to_offset;
         entry->archived.segment_inode = u->act.then == METHOD_DELETE ? o->archived.segment_inode : 0;
         e->archived_slot = entry->info.slot;

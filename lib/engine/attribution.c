@@ -31,7 +31,7 @@ void attribution_push_log(Attribution *a, LogEntry *entry, uint64_t time_usec, d
 }
 
 double attribution_log_bps(const Attribution *a, const LogEntry *entry, unsigned scale, uint64_t now_usec) {
-        if (!a->started || !entry->active)
+        if (!a->started || !entry->links[LOG_LIST_ACTIVE].in)
                 return 0;
         return rate_read(&entry->growth, scale, a->since_usec, now_usec);
 }
@@ -70,10 +70,10 @@ void attribution_rank(const Attribution *a, LogTable *table, unsigned scale, uin
 
         r->n_logs = 0;
         r->logs_bps = 0;
-        for (LogEntry *entry = table->active; entry; entry = next) {
-                next = entry->next_active;
+        for (LogEntry *entry = table->first[LOG_LIST_ACTIVE]; entry; entry = next) {
+                next = entry->links[LOG_LIST_ACTIVE].next;
                 if (now_usec > entry->grown_usec + ACTIVE_USEC) {
-                        log_table_set_active(table, entry, false);
+                        log_table_list(table, entry, LOG_LIST_ACTIVE, false);
                         continue;
                 }
                 double bps = attribution_log_bps(a, entry, scale, now_usec);

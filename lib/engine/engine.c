@@ -48,13 +48,21 @@ void engine_rename(Engine *e, const char *mount) {
         strncpy(e->mount, mount, sizeof(e->mount) - 1);
 }
 
+static void resolve_policy(Engine *e, LogEntry *entry) {
+        LogPolicy policy = policy_resolve(&e->config, &entry->info.container);
+
+        if (policy.max_log_bytes != entry->policy.max_log_bytes)
+                entry->limit_at_usec = entry->limit_size_bytes = entry->limit_said_usec = 0;
+        log_table_set_policy(&e->logs, entry, &policy);
+}
+
 void engine_configure(Engine *e, const Config *config) {
         LogEntry *entry;
         uint32_t cursor = 0;
 
         e->config = *config;
         while ((entry = log_table_next(&e->logs, &cursor)))
-                entry->policy = policy_resolve(&e->config, &entry->info.container);
+                resolve_policy(e, entry);
         look_ahead(e);
 }
 
@@ -165,7 +173,9 @@ static void observe_partition(Engine *e, const PartitionSample *sample, uint64_t
         unseen_take_off(e, &s, time_usec);
 
         double instant_bps = forecast_instant_ps(&e->bytes);
-        DemandStep step = demand_step(&e->demand, &s, time_usec, instant_bps, acts_any_under_way(e));
+        /* What is taken for MaxLogSize= is no emergency's gain: a log that is kept at its size fills nothing. */
+        bool acting = acts_count(e) > acts_count_by_limit(e);
+        DemandStep step = demand_step(&e->demand, &s, time_usec, instant_bps, acting);
         if (step.reclaimed)
                 forecast_reclaim(&e->bytes, time_usec);
         else {
@@ -201,6 +211,7 @@ static void news_of_log(LogEntry *entry, const LogInfo *info) {
                 entry->n_ineffective = entry->changes = 0;
                 entry->archived = (Archived){};
                 entry->archive_is_freed = false;
+                entry->limit_at_usec = entry->limit_size_bytes = 0;
         }
 }
 
@@ -223,7 +234,7 @@ static int observe_log_info(Engine *e, const LogInfo *info) {
          * lose its protection then. */
         if (was_known && info->container.driver == LOG_DRIVER_UNKNOWN)
                 entry->info.container = last;
-        entry->policy = policy_resolve(&e->config, &entry->info.container);
+        resolve_policy(e, entry);
         if (!known)
                 memory_recall_log(e, entry);
         return 0;
@@ -252,7 +263,7 @@ static int observe_log_sample(Engine *e, const LogSample *sample, uint64_t time_
         attribution_push_log(&e->attribution, entry, time_usec, grown);
         engine_unseen_add(e, grown);
         if (grown > 0)
-                log_table_set_active(&e->logs, entry, true);
+                log_table_list(&e->logs, entry, LOG_LIST_ACTIVE, true);
         e->moved_bytes += (uint64_t) (grown < 0 ? -grown : grown);
         return 0;
 }
@@ -329,6 +340,7 @@ static bool may_act(const Engine *e, uint64_t now_usec) {
 static void plan_work(Engine *e, Plan *plan, uint64_t now_usec, uint64_t *wake_usec) {
         uint64_t upkeep_wake_usec;
 
+        plan_archived(e, plan, now_usec);
         if (e->rules.level >= LEVEL_CRITICAL) {
                 Ranking ranking;
                 attribution_rank(&e->attribution, &e->logs, plan_scale(e), now_usec, &ranking);

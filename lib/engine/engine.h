@@ -116,7 +116,7 @@ typedef struct EngineLog {
         int64_t growth_bps;
         uint32_t share_permyriad;
         Policy policy;       /* in force: configuration, tightened by labels */
-        uint64_t keep_bytes;
+        uint64_t keep_bytes, max_log_bytes;
         bool is_protected;
         uint64_t last_act_usec; /* 0: never */
 } EngineLog;

@@ -125,6 +125,7 @@ uint32_t acts_count(const Engine *e);
 /* What is still to come: of acts under way (but not of overdue ones), and freed but not yet seen. */
 uint64_t acts_expected_bytes(const Engine *e, uint64_t now_usec);
 bool acts_queue_full(const Engine *e, uint64_t now_usec, uint32_t n_max);
+uint32_t acts_count_by_limit(const Engine *e);
 bool acts_has_method(const Engine *e, Method method);
 /* Makes an act. entry: NULL: not about a log. Not under way before acts_begin(). */
 Act acts_make(Engine *e, LogEntry *entry, Method method, uint64_t want_bytes, uint64_t keep_bytes);
@@ -136,15 +137,9 @@ MethodFacts acts_facts(const Engine *e, const LogEntry *entry, uint64_t now_usec
 
 /* ---- archiving.c: what is archived before it is freed */
 
-typedef enum ArchivingStep {
-        ARCHIVING_NOT,   /* the policy does not want it, it cannot be had, or there is no time */
-        ARCHIVING_FIRST, /* archive so much of it first */
-        ARCHIVING_READY, /* that is done: free what was archived, and no more */
-        ARCHIVING_WAIT,  /* another log is being archived */
-} ArchivingStep;
-
-ArchivingStep archiving_step(Engine *e, const LogEntry *entry, Method method, uint64_t want_bytes, uint64_t now_usec,
-                uint64_t *ret_bytes);
+/* An act becomes one that archives first what it is to free, or one that frees what was archived, where the log's policy
+ * wants that and there is time. false: it has to wait for that. */
+bool archiving_first(Engine *e, const LogEntry *entry, Act *act, uint64_t now_usec);
 /* It would be archived now, rather than freed. */
 bool archiving_is_due(const Engine *e, const LogEntry *entry, uint64_t now_usec);
 void archiving_limit(Act *act, const Archived *archived);
@@ -154,10 +149,24 @@ LogEntry *archiving_take_ready(Engine *e);
 void archiving_give_way(Engine *e, Plan *plan, uint64_t now_usec);
 void archiving_settle(Engine *e, LogEntry *entry, const ActUnderWay *u, const Outcome *o, uint64_t now_usec);
 
+/* ---- settle.c */
+
+/* What came of an act, as an event to be told with the next decision. entry: NULL: not about a log. */
+Event *settle_tell(Engine *e, EventType type, const LogEntry *entry, const ActUnderWay *u, const Outcome *o,
+                uint64_t now_usec);
+
+/* ---- log_limit.c: MaxLogSize=, at no pressure */
+
+/* ret_wake_usec: when there is more of it. */
+void log_limit_plan(Engine *e, Plan *plan, uint64_t now_usec, uint64_t *wake_usec);
+void log_limit_settle(Engine *e, LogEntry *entry, const ActUnderWay *u, const Outcome *o, uint64_t now_usec);
+
 /* ---- plan.c */
 
 unsigned plan_scale(const Engine *e);
 void plan_acts(Engine *e, Plan *plan, const Ranking *ranking, uint64_t now_usec);
+/* What was archived is freed next, as it was meant to be. */
+void plan_archived(Engine *e, Plan *plan, uint64_t now_usec);
 /* Healing and making the ballast: what is done in quiet times. ret_wake_usec: when there is more of it. */
 void plan_upkeep(Engine *e, Plan *plan, uint64_t now_usec, uint64_t *ret_wake_usec);
 

@@ -16,7 +16,7 @@ static void remember_log(const LogEntry *entry, LogMemory *ret_memory) {
                 .heal_at_usec = entry->heal_at_usec,
                 .heal_backoff_usec = entry->heal_backoff_usec,
                 .n_ineffective = entry->n_ineffective,
-                .active = entry->active,
+                .active = entry->links[LOG_LIST_ACTIVE].in,
         };
         memcpy(ret_memory->container, entry->info.container.id, sizeof(ret_memory->container));
         memcpy(ret_memory->barred_until_usec, entry->barred_until_usec, sizeof(entry->barred_until_usec));
@@ -27,8 +27,8 @@ static void remember_logs(const Engine *e, LogMemory ret_memory[static ENGINE_ME
         size_t n = 0;
 
         for (int acted_on = 1; acted_on >= 0; acted_on--)
-                for (const LogEntry *entry = e->logs.active; entry && n < ENGINE_MEMORY_LOGS_MAX;
-                                entry = entry->next_active)
+                for (const LogEntry *entry = e->logs.first[LOG_LIST_ACTIVE]; entry && n < ENGINE_MEMORY_LOGS_MAX;
+                                entry = entry->links[LOG_LIST_ACTIVE].next)
                         if (entry->sampled && (entry->last_act_usec != 0) == acted_on)
                                 remember_log(entry, &ret_memory[n++]);
         for (size_t i = 0; i < ENGINE_MEMORY_LOGS_MAX && n < ENGINE_MEMORY_LOGS_MAX; i++)
@@ -56,7 +56,7 @@ void memory_recall_log(Engine *e, LogEntry *entry) {
                 entry->n_ineffective = m->n_ineffective;
                 memcpy(entry->barred_until_usec, m->barred_until_usec, sizeof(entry->barred_until_usec));
                 log_table_set_sample(&e->logs, entry, &m->sample);
-                log_table_set_active(&e->logs, entry, m->active);
+                log_table_list(&e->logs, entry, LOG_LIST_ACTIVE, m->active);
                 m->container[0] = 0;
                 return;
         }

@@ -44,44 +44,33 @@ int log_table_add(LogTable *t, uint32_t slot, LogEntry **ret_entry) {
         return 0;
 }
 
-static void set_holed(LogTable *t, LogEntry *entry, bool holed) {
-        if (entry->holed == holed)
+void log_table_list(LogTable *t, LogEntry *entry, LogList list, bool in) {
+        LogLink *link = entry->links + list;
+
+        if (link->in == in)
                 return;
-        entry->holed = holed;
-        if (holed) {
-                entry->prev_holed = NULL;
-                entry->next_holed = t->holed;
-                if (t->holed)
-                        t->holed->prev_holed = entry;
-                t->holed = entry;
+        link->in = in;
+        if (in) {
+                link->prev = NULL;
+                link->next = t->first[list];
+                if (link->next)
+                        link->next->links[list].prev = entry;
+                t->first[list] = entry;
                 return;
         }
-        if (entry->prev_holed)
-                entry->prev_holed->next_holed = entry->next_holed;
+        if (link->prev)
+                link->prev->links[list].next = link->next;
         else
-                t->holed = entry->next_holed;
-        if (entry->next_holed)
-                entry->next_holed->prev_holed = entry->prev_holed;
+                t->first[list] = link->next;
+        if (link->next)
+                link->next->links[list].prev = link->prev;
 }
 
-void log_table_set_active(LogTable *t, LogEntry *entry, bool active) {
-        if (entry->active == active)
-                return;
-        entry->active = active;
-        if (active) {
-                entry->prev_active = NULL;
-                entry->next_active = t->active;
-                if (t->active)
-                        t->active->prev_active = entry;
-                t->active = entry;
-                return;
-        }
-        if (entry->prev_active)
-                entry->prev_active->next_active = entry->next_active;
-        else
-                t->active = entry->next_active;
-        if (entry->next_active)
-                entry->next_active->prev_active = entry->prev_active;
+static void list_over(LogTable *t, LogEntry *entry) {
+        uint64_t max_bytes = entry->policy.max_log_bytes;
+
+        log_table_list(t, entry, LOG_LIST_OVER, entry->sampled && max_bytes > 0 &&
+                        log_entry_live_bytes(entry) + entry->sample.segments_bytes > max_bytes);
 }
 
 void log_table_set_sample(LogTable *t, LogEntry *entry, const LogSample *sample) {
@@ -89,12 +78,18 @@ void log_table_set_sample(LogTable *t, LogEntry *entry, const LogSample *sample)
         entry->sample = *sample;
         entry->sample.slot = entry->info.slot;
         t->allocated_bytes += log_entry_total_bytes(entry);
-        set_holed(t, entry, sample->hole_bytes > 0);
+        log_table_list(t, entry, LOG_LIST_HOLED, sample->hole_bytes > 0);
+        list_over(t, entry);
+}
+
+void log_table_set_policy(LogTable *t, LogEntry *entry, const LogPolicy *policy) {
+        entry->policy = *policy;
+        list_over(t, entry);
 }
 
 void log_table_remove(LogTable *t, LogEntry *entry) {
-        set_holed(t, entry, false);
-        log_table_set_active(t, entry, false);
+        for (LogList list = 0; list < _LOG_LIST_MAX; list++)
+                log_table_list(t, entry, list, false);
         t->allocated_bytes -= log_entry_total_bytes(entry);
         t->n_logs--;
         entry->used = false;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The logs of a partition by their slot, with a list of those that grew lately and one of those with a hole
- * to heal. Memory is taken in chunks when a slot appears that needs one; entries never move. */
+/* The logs of a partition by their slot, with a list of those that grew lately, one of those with a hole to heal, and one
+ * of those that are larger than they may be. Memory is taken in chunks when a slot appears that needs one; entries never move. */
 
 #include "engine.h"
 #include "policy.h"
@@ -14,11 +14,25 @@
 /* What lies in the archive and is to be freed next. */
 typedef struct Archived {
         uint64_t bytes;         /* 0: nothing */
+        uint64_t keep_bytes;    /* as it was meant to be */
+        bool by_limit;
         uint64_t until_offset;  /* of the live log; 0: it is ... */
         uint64_t segment_inode; /* ... a segment */
 } Archived;
 
+typedef enum LogList {
+        LOG_LIST_ACTIVE, /* grew lately */
+        LOG_LIST_HOLED,
+        LOG_LIST_OVER,   /* above its MaxLogSize= */
+        _LOG_LIST_MAX,
+} LogList;
+
 typedef struct LogEntry LogEntry;
+typedef struct LogLink {
+        bool in;
+        LogEntry *next, *prev;
+} LogLink;
+
 struct LogEntry {
         bool used, sampled;
         LogInfo info;
@@ -28,8 +42,7 @@ struct LogEntry {
 
         Rate growth;        /* of log and segments, our own acts taken out */
         uint64_t grown_usec; /* when it last grew */
-        bool active, holed; /* is in the list */
-        LogEntry *next_active, *prev_active, *next_holed, *prev_holed;
+        LogLink links[_LOG_LIST_MAX];
 
         uint64_t act;           /* under way; 0: none */
         uint64_t last_act_usec; /* begun; 0: never */
@@ -39,6 +52,9 @@ struct LogEntry {
         uint32_t changes;       /* acts in a row that found other facts than were known */
         uint64_t planned_usec;  /* observe mode: when it was last said; 0: never */
         uint64_t heal_at_usec, heal_backoff_usec;
+        uint64_t limit_at_usec;    /* the next act for its MaxLogSize= not before ... */
+        uint64_t limit_size_bytes; /* ... and not before it is larger than that */
+        uint64_t limit_said_usec;  /* 0: never */
         Archived archived;
         bool archive_is_freed; /* nothing of what is archived is still in the log; false: not known */
 };
@@ -48,7 +64,7 @@ typedef struct LogTable {
         uint32_t n_chunks; /* up to the highest that is there */
         uint32_t n_logs;
         uint64_t allocated_bytes; /* of all, with segments */
-        LogEntry *active, *holed;
+        LogEntry *first[_LOG_LIST_MAX];
 } LogTable;
 
 void log_table_done(LogTable *t);
@@ -61,9 +77,18 @@ void log_table_remove(LogTable *t, LogEntry *entry);
 /* All of them: begin with a cursor of 0; NULL at the end. */
 LogEntry *log_table_next(const LogTable *t, uint32_t *cursor);
 
-void log_table_set_active(LogTable *t, LogEntry *entry, bool active);
-/* New facts on its size; keeps the totals and the list of holes. */
+void log_table_list(LogTable *t, LogEntry *entry, LogList list, bool in);
+/* New facts on its size; keeps the totals and the lists that go by it. */
 void log_table_set_sample(LogTable *t, LogEntry *entry, const LogSample *sample);
+/* Its policy is another one. */
+void log_table_set_policy(LogTable *t, LogEntry *entry, const LogPolicy *policy);
+
+/* What of the live log is there: a filesystem may have allocated more than that, and after a punch less than its size. */
+static inline uint64_t log_entry_live_bytes(const LogEntry *entry) {
+        const LogSample *sample = &entry->sample;
+
+        return MIN(sample->allocated_bytes, sample->size_bytes - MIN(sample->hole_bytes, sample->size_bytes));
+}
 
 static inline uint64_t log_entry_total_bytes(const LogEntry *entry) {
         return entry->sample.allocated_bytes + entry->sample.segments_bytes;

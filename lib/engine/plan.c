@@ -69,41 +69,10 @@ static void say_planned(Ladder *l, LogEntry *entry, const Act *act) {
                 events_set_log(l->e, event, entry, l->ranking, l->now_usec);
 }
 
-static bool put_act(Ladder *l, LogEntry *entry, Act *act) {
-        if (!acts_begin(l->e, entry, act, l->now_usec))
-                return false;
-        if (act->method == METHOD_ARCHIVE)
-                l->e->archive_act = act->id;
-        l->plan->acts[l->plan->n_acts++] = *act;
-        return true;
-}
-
-/* What it is to give is archived first, where its policy wants that. Returns false where it has to wait for that. */
-static bool archive_first(Ladder *l, LogEntry *entry, Act *act) {
-        uint64_t bytes;
-
-        switch (archiving_step(l->e, entry, act->method, act->want_bytes, l->now_usec, &bytes)) {
-        case ARCHIVING_FIRST:
-                act->then = act->method;
-                act->method = METHOD_ARCHIVE;
-                act->want_bytes = bytes;
-                act->is_archived = entry->archive_is_freed ? NO : UNKNOWN;
-                return true;
-        case ARCHIVING_READY:
-                archiving_limit(act, &entry->archived);
-                act->want_bytes = bytes;
-                return true;
-        case ARCHIVING_WAIT:
-                return false;
-        default:
-                return true;
-        }
-}
-
 static void put(Ladder *l, LogEntry *entry, Method method, uint64_t want_bytes, uint64_t keep_bytes) {
         Act act = acts_make(l->e, entry, method, want_bytes, keep_bytes);
 
-        if (entry && !is_observing(l) && !archive_first(l, entry, &act)) {
+        if (entry && !is_observing(l) && !archiving_first(l->e, entry, &act, l->now_usec)) {
                 l->waiting = true;
                 l->taken[l->n_planned++] = act.slot;
                 return;
@@ -113,8 +82,9 @@ static void put(Ladder *l, LogEntry *entry, Method method, uint64_t want_bytes, 
                 say_planned(l, entry, &act);
                 l->said_bytes += want_bytes;
         } else {
-                if (!put_act(l, entry, &act))
+                if (!acts_begin(l->e, entry, &act, l->now_usec))
                         return;
+                l->plan->acts[l->plan->n_acts++] = act;
         }
         l->taken[l->n_planned++] = act.slot;
         l->need_bytes -= MIN(l->need_bytes, want_bytes);
@@ -192,7 +162,7 @@ static Quote best_offender(Ladder *l, bool emergency_keep) {
                 consider(l, r->logs[i].entry, r->logs[i].bps, emergency_keep, &best, &best_score);
         if (r->n_logs < RANKING_MAX)
                 return best;
-        for (LogEntry *entry = l->e->logs.active; entry; entry = entry->next_active) {
+        for (LogEntry *entry = l->e->logs.first[LOG_LIST_ACTIVE]; entry; entry = entry->links[LOG_LIST_ACTIVE].next) {
                 double bps = attribution_log_bps(&l->e->attribution, entry, plan_scale(l->e), l->now_usec);
                 if (bps >= l->least_bps)
                         consider(l, entry, bps, emergency_keep, &best, &best_score);
@@ -370,26 +340,26 @@ static bool is_acting(Engine *e, uint64_t coming_bytes) {
         return e->acting;
 }
 
-/* What was archived is freed next, as it was meant to be. */
-static void free_archived(Engine *e, Plan *plan, const Ranking *ranking, uint64_t now_usec) {
+void plan_archived(Engine *e, Plan *plan, uint64_t now_usec) {
         LogEntry *entry = archiving_take_ready(e);
-        Ladder l = {.e = e, .plan = plan, .ranking = ranking, .now_usec = now_usec, .n_max = ACTS_QUEUED_MAX};
         Method method;
         Act act;
 
-        if (!entry || e->config.mode == MODE_OBSERVE || e->space.read_only || acts_queue_full(e, now_usec, ACTS_QUEUED_MAX))
+        if (!entry || e->config.mode == MODE_OBSERVE || e->space.read_only || plan->n_acts == PLAN_ACTS_MAX ||
+                        acts_queue_full(e, now_usec, ACTS_QUEUED_MAX))
                 return;
         MethodFacts facts = acts_facts(e, entry, now_usec);
         method = entry->archived.segment_inode != 0 ? METHOD_DELETE : method_choose(&facts);
         if (method == METHOD_NONE || (method == METHOD_DELETE && !method_may_delete(&facts)))
                 return;
-        act = acts_make(e, entry, method, entry->archived.bytes, keep_of(entry, false));
+        act = acts_make(e, entry, method, entry->archived.bytes, entry->archived.keep_bytes);
+        act.by_limit = entry->archived.by_limit;
         archiving_limit(&act, &entry->archived);
-        (void) put_act(&l, entry, &act);
+        if (acts_begin(e, entry, &act, now_usec))
+                plan->acts[plan->n_acts++] = act;
 }
 
 void plan_acts(Engine *e, Plan *plan, const Ranking *ranking, uint64_t now_usec) {
-        free_archived(e, plan, ranking, now_usec);
         uint64_t coming_bytes = e->space.avail_bytes + acts_expected_bytes(e, now_usec);
 
         if (!is_acting(e, coming_bytes))

@@ -47,8 +47,26 @@ static bool may_be_protected(const Config *config) {
         return config->n_trust_labels > 0;
 }
 
+/* A label may set a limit where there is none, or a smaller one; not where the configuration says that there is none. */
+static uint64_t limit_of(const ContainerInfo *container, uint64_t max_bytes, bool trusted, bool exempt) {
+        uint64_t label = container->label_max_bytes;
+
+        /* Whose files they are is not known: no log is cut for its size alone then. */
+        if (container->driver != LOG_DRIVER_JSON_FILE)
+                return 0;
+        if (label == CONFIG_KEEP_UNSET)
+                return max_bytes;
+        if (trusted)
+                return label == 0 ? 0 : MAX(label, (uint64_t) POLICY_LABEL_MAX_LEAST);
+        if (label == 0 || exempt)
+                return max_bytes;
+        label = MAX(label, (uint64_t) POLICY_LABEL_MAX_LEAST);
+        return max_bytes == 0 ? label : MIN(label, max_bytes);
+}
+
 LogPolicy policy_resolve(const Config *config, const ContainerInfo *container) {
-        LogPolicy p = {.policy = config->policy, .keep_bytes = config->keep_bytes};
+        LogPolicy p = {.policy = config->policy, .keep_bytes = config->keep_bytes, .max_log_bytes = config->max_log_bytes};
+        bool exempt = false; /* a rule says that this one has no limit */
         char bare_name[CONTAINER_NAME_MAX];
         bool trusted = labels_are_trusted(config, container);
 
@@ -61,6 +79,10 @@ LogPolicy policy_resolve(const Config *config, const ContainerInfo *container) {
                         p.policy = rule->policy;
                 if (rule->keep_bytes != CONFIG_KEEP_UNSET)
                         p.keep_bytes = rule->keep_bytes;
+                if (rule->max_log_bytes != CONFIG_KEEP_UNSET) {
+                        p.max_log_bytes = rule->max_log_bytes;
+                        exempt = rule->max_log_bytes == 0;
+                }
         }
 
         if (is_policy(container->label_policy) &&
@@ -69,6 +91,8 @@ LogPolicy policy_resolve(const Config *config, const ContainerInfo *container) {
         if (container->label_keep_bytes != CONFIG_KEEP_UNSET &&
                         (trusted || container->label_keep_bytes < p.keep_bytes))
                 p.keep_bytes = container->label_keep_bytes;
+
+        p.max_log_bytes = limit_of(container, p.max_log_bytes, trusted, exempt);
 
         if (is_anonymous(container) && may_be_protected(config))
                 p.policy = POLICY_ALERT;

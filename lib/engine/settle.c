@@ -19,7 +19,7 @@
 #define HEAL_BACKOFF_MAX_USEC USEC_PER_MINUTE
 #define BALLAST_RELEASE_AGAIN_USEC USEC_PER_SEC
 
-static Event *tell(Engine *e, EventType type, const LogEntry *entry, const ActUnderWay *u, const Outcome *o,
+Event *settle_tell(Engine *e, EventType type, const LogEntry *entry, const ActUnderWay *u, const Outcome *o,
                 uint64_t now_usec) {
         Event *event = events_add_pending(e, type, now_usec);
 
@@ -35,6 +35,8 @@ static Event *tell(Engine *e, EventType type, const LogEntry *entry, const ActUn
         event->detail[sizeof(o->stage) - 1] = 0;
         if (u->act.by_hand)
                 event->reason = REASON_REQUEST;
+        if (u->act.by_limit)
+                event->reason = REASON_LIMIT;
         if (entry)
                 events_set_log(e, event, entry, NULL, now_usec);
         return event;
@@ -73,7 +75,7 @@ static void rebase(Engine *e, LogEntry *entry, const Outcome *o, uint64_t now_us
         attribution_push_log(&e->attribution, entry, now_usec, grown);
         engine_unseen_add(e, grown);
         if (grown > 0)
-                log_table_set_active(&e->logs, entry, true);
+                log_table_list(&e->logs, entry, LOG_LIST_ACTIVE, true);
 }
 
 static void learn_lead(Engine *e, const ActUnderWay *u, uint64_t now_usec) {
@@ -106,14 +108,14 @@ static void settle_cut(
                 e->last_gain_usec = now_usec;
                 if (entry)
                         entry->n_ineffective = 0;
-                tell(e, EVENT_ACT_DONE, entry, u, o, now_usec);
+                settle_tell(e, EVENT_ACT_DONE, entry, u, o, now_usec);
                 return;
         }
         if (entry)
                 entry->n_ineffective++;
         bool again = e->freed_is_late && entry && entry->n_ineffective == 1;
         bar(entry, o->method, now_usec + (again ? BARRED_LATE_USEC : BARRED_USEC));
-        tell(e, EVENT_ACT_INEFFECTIVE, entry, u, o, now_usec);
+        settle_tell(e, EVENT_ACT_INEFFECTIVE, entry, u, o, now_usec);
 }
 
 static void settle_ballast(Engine *e, const ActUnderWay *u, const Outcome *o, uint64_t now_usec) {
@@ -123,7 +125,7 @@ static void settle_ballast(Engine *e, const ActUnderWay *u, const Outcome *o, ui
                 e->last_gain_usec = now_usec;
                 credit(e, o->freed_bytes, now_usec);
         }
-        tell(e, EVENT_ACT_DONE, NULL, u, o, now_usec);
+        settle_tell(e, EVENT_ACT_DONE, NULL, u, o, now_usec);
 }
 
 static void settle_done(
@@ -144,7 +146,7 @@ static void settle_done(
         }
         if (entry)
                 entry->heal_backoff_usec = 0;
-        tell(e, EVENT_HEALED, entry, u, o, now_usec);
+        settle_tell(e, EVENT_HEALED, entry, u, o, now_usec);
 }
 
 static void settle_unsupported(
@@ -161,7 +163,7 @@ static void settle_unsupported(
         default:
                 bar(entry, o->method, now_usec + BARRED_USEC);
         }
-        tell(e, EVENT_ACT_FAILED, entry, u, o, now_usec);
+        settle_tell(e, EVENT_ACT_FAILED, entry, u, o, now_usec);
 }
 
 static void settle_failed(
@@ -177,7 +179,7 @@ static void settle_failed(
                 entry->heal_backoff_usec = HEAL_BACKOFF_MAX_USEC;
                 postpone_heal(entry, now_usec);
         }
-        tell(e, EVENT_ACT_FAILED, entry, u, o, now_usec);
+        settle_tell(e, EVENT_ACT_FAILED, entry, u, o, now_usec);
 }
 
 static void settle_changed(LogEntry *entry, const Outcome *o, uint64_t now_usec) {
@@ -199,6 +201,12 @@ static void settle_log(
                 entry->archive_is_freed = true;
         if (entry && o->result != ACT_BUSY)
                 entry->archived = (Archived){}; /* freed, or its offsets may mean something else now */
+        if (u->act.by_limit) {
+                if (entry && o->result == ACT_DONE)
+                        rebase(e, entry, o, now_usec);
+                log_limit_settle(e, entry, u, o, now_usec);
+                return;
+        }
         switch (o->result) {
         case ACT_DONE:
                 settle_done(e, entry, u, o, now_usec);

@@ -14,7 +14,7 @@ static bool may_heal(const Engine *e, const LogEntry *entry) {
 }
 
 static void heal(Engine *e, Plan *plan, uint64_t now_usec, uint64_t *wake_usec) {
-        for (LogEntry *entry = e->logs.holed; entry; entry = entry->next_holed) {
+        for (LogEntry *entry = e->logs.first[LOG_LIST_HOLED]; entry; entry = entry->links[LOG_LIST_HOLED].next) {
                 if (!may_heal(e, entry))
                         continue;
                 if (entry->heal_at_usec > now_usec) {
@@ -65,6 +65,7 @@ void plan_upkeep(Engine *e, Plan *plan, uint64_t now_usec, uint64_t *ret_wake_us
         if (e->config.mode == MODE_ENFORCE && !e->acting) {
                 heal(e, plan, now_usec, &wake_usec);
                 make_ballast(e, plan, now_usec, &wake_usec);
+                log_limit_plan(e, plan, now_usec, &wake_usec);
         }
         *ret_wake_usec = wake_usec;
 }

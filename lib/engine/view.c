@@ -35,7 +35,7 @@ static double partition_bps(const Engine *e) {
         const Attribution *a = &e->attribution;
         double logs_bps = 0;
 
-        for (const LogEntry *entry = e->logs.active; entry; entry = entry->next_active) {
+        for (const LogEntry *entry = e->logs.first[LOG_LIST_ACTIVE]; entry; entry = entry->links[LOG_LIST_ACTIVE].next) {
                 double bps = attribution_log_bps(a, entry, plan_scale(e), e->sampled_usec);
                 logs_bps += MAX(bps, 0.0);
         }
@@ -55,6 +55,7 @@ static void fill(const Engine *e, const LogEntry *entry, double all_bps, EngineL
                 .share_permyriad = attribution_share_permyriad(&ranking, bps),
                 .policy = entry->policy.policy,
                 .keep_bytes = entry->policy.keep_bytes,
+                .max_log_bytes = entry->policy.max_log_bytes,
                 .is_protected = entry->policy.is_protected,
                 .last_act_usec = entry->last_act_usec,
         };

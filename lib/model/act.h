@@ -42,6 +42,7 @@ typedef struct Act {
         Method then;             /* METHOD_ARCHIVE: what it is archived for; METHOD_DELETE: the oldest segment */
         bool emergency;          /* skip what only costs time */
         bool by_hand;
+        bool by_limit;           /* for MaxLogSize=, at no pressure */
 } Act;
 
 typedef enum ActResult {

@@ -55,6 +55,7 @@ typedef struct ConfigRule {
         char pattern[CONFIG_PATTERN_MAX];
         Policy policy;       /* _POLICY_INVALID: not set */
         uint64_t keep_bytes; /* CONFIG_KEEP_UNSET: not set */
+        uint64_t max_log_bytes; /* the same; 0: no limit for these */
 } ConfigRule;
 
 typedef struct Config {
@@ -71,6 +72,7 @@ typedef struct Config {
         Policy policy;                  /* [Trim] Policy= */
         uint64_t keep_bytes;            /* newest bytes that stay: at critical ... */
         uint64_t emergency_keep_bytes;  /* ... and at emergency */
+        uint64_t max_log_bytes;         /* a log is kept at that size at most, also without need; 0: no limit */
         uint64_t cooldown_usec;         /* between two trims of one log, but for an emergency */
 
         char archive_directory[CONFIG_PATH_MAX]; /* ArchiveDirectory=; empty: beneath the state directory */

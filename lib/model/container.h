@@ -35,5 +35,6 @@ typedef struct ContainerInfo {
         uint32_t max_file;         /* log option max-file; 0: not given */
         Policy label_policy;       /* io.diskbrake.policy; _POLICY_INVALID: none */
         uint64_t label_keep_bytes; /* io.diskbrake.keep; CONFIG_KEEP_UNSET: none */
+        uint64_t label_max_bytes;  /* io.diskbrake.max-log-size; CONFIG_KEEP_UNSET: none */
         bool label_bad;            /* a diskbrake label was there whose value is none: ignored, said once */
 } ContainerInfo;

@@ -14,6 +14,7 @@ const char *reason_to_string(Reason reason) {
                 [REASON_INODES] = "inodes",
                 [REASON_INODES_FORECAST] = "inodes-forecast",
                 [REASON_REQUEST] = "request",
+                [REASON_LIMIT] = "limit",
         };
 
         return (size_t) reason < ELEMENTS(names) ? names[reason] : "unknown";

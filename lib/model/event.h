@@ -47,6 +47,7 @@ typedef enum Reason {
         REASON_INODES,
         REASON_INODES_FORECAST,
         REASON_REQUEST,         /* somebody asked for it */
+        REASON_LIMIT,           /* it is larger than MaxLogSize= */
         _REASON_MAX,
 } Reason;
 

@@ -28,6 +28,7 @@ typedef struct StatusLog {
         Policy policy;            /* in force */
         uint64_t keep_bytes;
         bool is_protected;
+        uint64_t max_log_bytes; /* 0: no limit */
 } StatusLog;
 
 typedef struct StatusPartition {

@@ -91,7 +91,7 @@ static void introduce(Sim *s, uint32_t slot) {
         c->driver = l->driver;
         c->running = !l->stopped;
         c->label_policy = l->is_protected ? POLICY_ALERT : _POLICY_INVALID;
-        c->label_keep_bytes = CONFIG_KEEP_UNSET;
+        c->label_keep_bytes = c->label_max_bytes = CONFIG_KEEP_UNSET;
         o.log_info.writer = writer_of(s, l);
         o.log_info.inode = slot + 100;
         assert(engine_observe(s->engine, &o) == 0);
@@ -176,6 +176,10 @@ static void check_act(const Sim *s, const Act *act) {
         assert(s->config.mode == MODE_ENFORCE);
         if (act->method == METHOD_HEAL || act->method == METHOD_TRUNCATE)
                 return;
+        if (act->by_limit) {
+                assert(s->config.max_log_bytes > 0 && act->keep_bytes >= s->config.max_log_bytes / 2);
+                return;
+        }
         assert(act->keep_bytes >= s->config.emergency_keep_bytes);
         assert(act->emergency || act->keep_bytes >= s->config.keep_bytes);
         assert(act->want_bytes >= MIB(1));

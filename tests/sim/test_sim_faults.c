@@ -191,6 +191,7 @@ static void worlds_drawn_at_random_are_guarded(void **state) {
                 s->act_sec = 0.02 + 0.3 * sim_random(s);
                 s->archive_bps = sim_random(s) < 0.5 ? 0 : 10e6 + 300e6 * sim_random(s);
                 s->archive_ratio = sim_random(s);
+                s->config.max_log_bytes = sim_random(s) < 0.3 ? (uint64_t) (total_bytes / 30) : 0;
                 size_t n_logs = 1 + (size_t) (20 * sim_random(s));
                 for (size_t i = 0; i < n_logs; i++) {
                         SimLog *l = sim_add_log(

@@ -45,7 +45,7 @@ static void run(const double *bps, size_t n, double other_bps) {
                 for (size_t i = 0; i < n; i++) {
                         if (bps[i] != 0)
                                 attribution_push_log(&x.attribution, x.logs[i], x.now_usec, bps[i] / 10);
-                        log_table_set_active(&x.table, x.logs[i], true);
+                        log_table_list(&x.table, x.logs[i], LOG_LIST_ACTIVE, true);
                         all += bps[i] / 10;
                 }
                 attribution_push(&x.attribution, x.now_usec, all);
@@ -114,10 +114,10 @@ static void a_log_that_is_quiet_for_hours_leaves_the_list(void **state) {
 
         (void) state;
         run(bps, ELEMENTS(bps), 0);
-        assert_non_null(x.table.active);
+        assert_non_null(x.table.first[LOG_LIST_ACTIVE]);
         x.now_usec += 5 * USEC_PER_HOUR;
         attribution_rank(&x.attribution, &x.table, 1, x.now_usec, &x.ranking);
-        assert_null(x.table.active);
+        assert_null(x.table.first[LOG_LIST_ACTIVE]);
         assert_int_equal(x.ranking.n_logs, 0);
         assert_false(x.ranking.logs_explain);
 }
@@ -135,11 +135,11 @@ static void the_table_takes_slots_in_any_order_and_gives_them_back(void **state)
         log_table_set_sample(&x.table, entry, &sample);
         log_table_set_sample(&x.table, x.logs[3], &sample);
         assert_int_equal(x.table.allocated_bytes, 22);
-        assert_ptr_equal(x.table.holed, x.logs[3]);
+        assert_ptr_equal(x.table.first[LOG_LIST_HOLED], x.logs[3]);
         log_table_remove(&x.table, x.logs[3]);
-        assert_ptr_equal(x.table.holed, entry);
+        assert_ptr_equal(x.table.first[LOG_LIST_HOLED], entry);
         log_table_remove(&x.table, entry);
-        assert_null(x.table.holed);
+        assert_null(x.table.first[LOG_LIST_HOLED]);
         assert_int_equal(x.table.allocated_bytes, 0);
         assert_null(log_table_get(&x.table, 3));
 

@@ -33,7 +33,8 @@ static ContainerInfo parse_ok(const char *config, const char *host) {
 static void all_that_is_asked_is_found(void **state) {
         ContainerInfo info = parse_ok(
                         CONFIG("/web", "nginx:1.25",
-                                        "\"io.diskbrake.policy\":\"trim\",\"io.diskbrake.keep\":\"4M\"",
+                                        "\"io.diskbrake.policy\":\"trim\",\"io.diskbrake.keep\":\"4M\","
+                                        "\"io.diskbrake.max-log-size\":\"200M\"",
                                         "\"Running\":true,\"Pid\":4711,\"Paused\":false"),
                         HOST("json-file", "\"max-size\":\"10m\",\"max-file\":\"3\""));
 
@@ -48,6 +49,7 @@ static void all_that_is_asked_is_found(void **state) {
         assert_int_equal(info.max_file, 3);
         assert_int_equal(info.label_policy, POLICY_TRIM);
         assert_int_equal(info.label_keep_bytes, MIB(4));
+        assert_int_equal(info.label_max_bytes, MIB(200));
         assert_false(info.label_bad);
 }
 
@@ -75,6 +77,7 @@ static void the_driver_of_the_layers_is_not_that_of_the_log(void **state) {
                 assert_int_equal(info.max_size_bytes, 0);
                 assert_int_equal(info.label_policy, _POLICY_INVALID);
                 assert_int_equal(info.label_keep_bytes, CONFIG_KEEP_UNSET);
+                assert_int_equal(info.label_max_bytes, CONFIG_KEEP_UNSET);
         }
 }
 
@@ -202,6 +205,8 @@ static void a_label_that_is_none_is_ignored_and_told(void **state) {
                         {CONFIG("/x", "", "\"io.diskbrake.keep\":\"18446744073709551615\"", ""),
                                         _POLICY_INVALID, false, true},
                         {CONFIG("/x", "", "\"io.diskbrake.keep\":5", ""), _POLICY_INVALID, false, true},
+                        {CONFIG("/x", "", "\"io.diskbrake.max-log-size\":\"large\"", ""), _POLICY_INVALID, false, true},
+                        {CONFIG("/x", "", "\"io.diskbrake.max-log-size\":[]", ""), _POLICY_INVALID, false, true},
                         {CONFIG("/x", "", "\"IO.DISKBRAKE.POLICY\":\"x\"", ""), _POLICY_INVALID, false,
                                         false},
         };

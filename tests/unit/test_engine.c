@@ -37,7 +37,7 @@ static LogInfo info(uint32_t slot, const char *name) {
         i.container.driver = LOG_DRIVER_JSON_FILE;
         i.container.running = true;
         i.container.label_policy = _POLICY_INVALID;
-        i.container.label_keep_bytes = CONFIG_KEEP_UNSET;
+        i.container.label_keep_bytes = i.container.label_max_bytes = CONFIG_KEEP_UNSET;
         return i;
 }
 

@@ -37,7 +37,7 @@ static void introduce(uint32_t slot) {
         o.log_info.container.driver = LOG_DRIVER_JSON_FILE;
         o.log_info.container.running = true;
         o.log_info.container.label_policy = _POLICY_INVALID;
-        o.log_info.container.label_keep_bytes = CONFIG_KEEP_UNSET;
+        o.log_info.container.label_keep_bytes = o.log_info.container.label_max_bytes = CONFIG_KEEP_UNSET;
         observe(o);
 }
 

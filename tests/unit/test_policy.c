@@ -21,7 +21,7 @@ static int set_up(void **state) {
 }
 
 static ContainerInfo container(const char *name, const char *image) {
-        ContainerInfo c = {.label_policy = _POLICY_INVALID, .label_keep_bytes = CONFIG_KEEP_UNSET};
+        ContainerInfo c = {.label_policy = _POLICY_INVALID, .label_keep_bytes = CONFIG_KEEP_UNSET, .label_max_bytes = CONFIG_KEEP_UNSET};
         snprintf(c.name, sizeof(c.name), "%s", name);
         snprintf(c.image, sizeof(c.image), "%s", image);
         return c;
@@ -76,7 +76,7 @@ static void a_rule_meets_dockers_name_and_the_displayed_one_but_not_a_part(void 
 
 static void one_whom_nobody_can_name_may_be_the_protected_one(void **state) {
         ContainerInfo c = {.driver = LOG_DRIVER_UNKNOWN, .label_policy = _POLICY_INVALID,
-                           .label_keep_bytes = CONFIG_KEEP_UNSET};
+                           .label_keep_bytes = CONFIG_KEEP_UNSET, .label_max_bytes = CONFIG_KEEP_UNSET};
 
         (void) state;
         strcpy(c.id, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
@@ -141,6 +141,44 @@ static void a_label_may_ask_to_keep_less_and_more_only_when_it_is_trusted(void *
         assert_true(policy_resolve(&config, &c).keep_bytes == config.keep_bytes);
 }
 
+static void a_label_may_set_a_limit_and_lift_none(void **state) {
+        static const struct {
+                uint64_t configured, rule, label, in_force, in_force_trusted;
+        } cases[] = {
+                {0, CONFIG_KEEP_UNSET, CONFIG_KEEP_UNSET, 0, 0},
+                {MIB(200), CONFIG_KEEP_UNSET, CONFIG_KEEP_UNSET, MIB(200), MIB(200)},
+                {MIB(200), MIB(300), CONFIG_KEEP_UNSET, MIB(300), MIB(300)},
+                {MIB(200), 0, CONFIG_KEEP_UNSET, 0, 0},
+                {0, CONFIG_KEEP_UNSET, MIB(50), MIB(50), MIB(50)},
+                {MIB(200), CONFIG_KEEP_UNSET, MIB(50), MIB(50), MIB(50)},
+                {MIB(200), CONFIG_KEEP_UNSET, GIB(50), MIB(200), GIB(50)},
+                {MIB(200), CONFIG_KEEP_UNSET, 0, MIB(200), 0},
+                {MIB(200), 0, MIB(50), 0, MIB(50)}, /* the host's word that there is none */
+                {0, CONFIG_KEEP_UNSET, 1, MIB(1), MIB(1)},
+        };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                ContainerInfo c = container("web", "acme/web:3");
+
+                config_set_defaults(&config);
+                config.max_log_bytes = cases[i].configured;
+                config.n_rules = 1;
+                config.rules[0] = (ConfigRule){.policy = _POLICY_INVALID, .keep_bytes = CONFIG_KEEP_UNSET,
+                                               .max_log_bytes = cases[i].rule};
+                strcpy(config.rules[0].pattern, "web");
+                c.driver = LOG_DRIVER_JSON_FILE;
+                c.label_max_bytes = cases[i].label;
+                assert_int_equal(policy_resolve(&config, &c).max_log_bytes, cases[i].in_force);
+                snprintf(config.trust_labels[0], sizeof(config.trust_labels[0]), "acme/*");
+                config.n_trust_labels = 1;
+                assert_int_equal(policy_resolve(&config, &c).max_log_bytes, cases[i].in_force_trusted);
+                /* One whose driver is not known may be something else altogether. */
+                c.driver = LOG_DRIVER_UNKNOWN;
+                assert_int_equal(policy_resolve(&config, &c).max_log_bytes, 0);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup(without_rules_and_labels_the_configuration_holds, set_up),
@@ -149,6 +187,7 @@ int main(void) {
                                         set_up),
                 cmocka_unit_test_setup(one_whom_nobody_can_name_may_be_the_protected_one, set_up),
                 cmocka_unit_test_setup(a_label_tightens_and_never_loosens, set_up),
+                cmocka_unit_test_setup(a_label_may_set_a_limit_and_lift_none, set_up),
                 cmocka_unit_test_setup(a_label_may_ask_to_keep_less_and_more_only_when_it_is_trusted,
                                         set_up),
         };
