@@ -4,30 +4,21 @@
 #include <linux/falloc.h>
 #include <stdio.h>
 
-#include "cut.h"
+#include "cut_internal.h"
+#include "filler.h"
 
 /* A line that is too long, or that reaches into what is to be kept, moves the cut up by one step. More than that many
  * such lines in a row, and it is not a log that we understand. */
 #define ATTEMPTS_MAX 16
 
-typedef struct Plan {
-        uint64_t data_from;          /* what lies before is freed already */
-        uint64_t cut_to;
-        uint64_t line_from, line_to; /* the line that the cut goes through; empty: it goes between two */
-        uint64_t head_from, head_to; /* the line that the marker's end goes through */
-        bool has_marker;
-        uint64_t freed_before;       /* as it says */
-        uint64_t freed_bytes;        /* what the range holds */
-} Plan;
-
-static ActResult failed(Outcome *o, int error) {
+ActResult cut_failed(Outcome *o, int error) {
         o->error = error;
         return error == -EOPNOTSUPP || error == -ENOSYS ? ACT_UNSUPPORTED : ACT_FAILED;
 }
 
 static ActResult not_ours_to_cut(Outcome *o, int r) {
         if (r < 0)
-                return failed(o, r);
+                return cut_failed(o, r);
         return r == LOGFILE_E_CHANGED ? ACT_CHANGED : ACT_REFUSED;
 }
 
@@ -57,11 +48,26 @@ int cut_find_hole(LogFile *f, uint64_t *ret_from, uint64_t *ret_to) {
         return 0;
 }
 
-/* Where the data begins that can be freed: behind our hole, or behind that of somebody's truncate. */
-static int find_data(LogFile *f, Plan *p) {
+uint64_t cut_find_filler(LogFile *f) {
+        uint64_t end;
+
+        f->call = "pread";
+        stage_enter(f->stage, f->call, f->subject);
+        end = filler_measure(f->fd, logfile_size_bytes(f));
+        stage_leave(f->stage);
+        return end;
+}
+
+/* Where the data begins that can be freed: behind our filler, our hole, or that of somebody's truncate. */
+static int find_data(LogFile *f, CutPlan *p) {
         uint64_t hole_from;
         int r;
 
+        p->filled_to = cut_find_filler(f);
+        if (p->filled_to > 0) {
+                p->data_from = p->filled_to;
+                return 0;
+        }
         r = cut_find_hole(f, &hole_from, &p->data_from);
         if (r < 0)
                 return r;
@@ -76,17 +82,16 @@ static int find_data(LogFile *f, Plan *p) {
         return logfile_seek_data(f, 0, &p->data_from);
 }
 
-/* ACT_DONE: there is something to cut. */
-static ActResult make_plan(LogFile *f, const Act *act, Plan *ret_plan, Outcome *o) {
+ActResult cut_plan(LogFile *f, const Act *act, CutPlan *ret_plan, Outcome *o) {
         const uint64_t keep = MAX(act->keep_bytes, CUT_KEEP_MIN);
         uint64_t limit, want_to;
         bool no_line = false;
-        Plan p = {};
+        CutPlan p = {};
         int r;
 
         r = find_data(f, &p);
         if (r != 0)
-                return failed(o, r);
+                return cut_failed(o, r);
         if (act->want_bytes == 0 || logfile_size_bytes(f) <= keep)
                 return ACT_NOTHING_TO_DO;
         limit = logfile_size_bytes(f) - keep;
@@ -100,11 +105,11 @@ static ActResult make_plan(LogFile *f, const Act *act, Plan *ret_plan, Outcome *
         for (int i = 0; i < ATTEMPTS_MAX && p.cut_to >= p.data_from + CUT_ALIGNMENT; i++) {
                 r = logfile_find_line(f, p.cut_to, &p.line_from, &p.line_to);
                 if (r < 0)
-                        return failed(o, r);
+                        return cut_failed(o, r);
                 if (r == 0 && p.line_to <= limit) {
                         r = logfile_data_bytes(f, p.data_from, p.cut_to, &p.freed_bytes);
                         if (r < 0)
-                                return failed(o, r);
+                                return cut_failed(o, r);
                         *ret_plan = p;
                         return ACT_DONE;
                 }
@@ -115,8 +120,8 @@ static ActResult make_plan(LogFile *f, const Act *act, Plan *ret_plan, Outcome *
 }
 
 ActResult cut_find_head(LogFile *f, const Act *act, uint64_t *ret_from, uint64_t *ret_to, Outcome *o) {
-        Plan p = {};
-        ActResult result = make_plan(f, act, &p, o);
+        CutPlan p = {};
+        ActResult result = cut_plan(f, act, &p, o);
 
         if (result == ACT_DONE) {
                 *ret_from = p.data_from;
@@ -125,7 +130,7 @@ ActResult cut_find_head(LogFile *f, const Act *act, uint64_t *ret_from, uint64_t
         return result;
 }
 
-static void intent_set(Intent *intent, const LogFile *f, const Act *act, const Plan *p, uint64_t cut_from) {
+void cut_intent_set(Intent *intent, const LogFile *f, const Act *act, const CutPlan *p, uint64_t cut_from) {
         intent->method = act->method;
         intent->root = act->root;
         (void) snprintf(intent->container, sizeof(intent->container), "%s", act->container);
@@ -136,69 +141,68 @@ static void intent_set(Intent *intent, const LogFile *f, const Act *act, const P
         intent->cut_to = p->cut_to;
 }
 
-static void intent_phase(Intent *intent, uint32_t phase) {
+void cut_intent_phase(Intent *intent, uint32_t phase) {
         atomic_store_explicit(&intent->pending, phase, memory_order_release);
 }
 
-void cut_forget(Intent *intent) { intent_phase(intent, CUT_PHASE_NONE); }
+void cut_forget(Intent *intent) { cut_intent_phase(intent, CUT_PHASE_NONE); }
 
-/* Spaces over a line but for its newline. A line that is begun is covered by the intent until the next one is. */
-static int blank_line(LogFile *f, Intent *intent, uint64_t from, uint64_t to) {
+int cut_blank_line(LogFile *f, Intent *intent, uint64_t from, uint64_t to) {
         int r;
 
         if (to <= from + 1)
                 return 0;
-        intent_phase(intent, CUT_PHASE_NONE);
+        cut_intent_phase(intent, CUT_PHASE_NONE);
         intent->blank_from = from;
         intent->blank_to = to - 1;
-        intent_phase(intent, CUT_PHASE_BLANK);
+        cut_intent_phase(intent, CUT_PHASE_BLANK);
         r = logfile_blank(f, from, to - 1);
         if (r < 0 && r != -ENOSPC) {
                 /* Half of it may be blank. Once more, now; else the intent stays for later. */
                 if (logfile_blank(f, from, to - 1) == 0)
-                        intent_phase(intent, CUT_PHASE_NONE);
+                        cut_intent_phase(intent, CUT_PHASE_NONE);
                 return r;
         }
         return r;
 }
 
 ActResult cut_collapse(LogFile *f, Intent *intent, const Act *act, CutCheck check, void *userdata, Outcome *o) {
-        Plan p = {};
+        CutPlan p = {};
         ActResult result;
         int r;
 
-        result = make_plan(f, act, &p, o);
+        result = cut_plan(f, act, &p, o);
         if (result != ACT_DONE)
                 return result;
         result = check(userdata);
         if (result != ACT_DONE)
                 return result;
 
-        intent_set(intent, f, act, &p, 0);
-        r = blank_line(f, intent, p.line_from, p.line_to);
+        cut_intent_set(intent, f, act, &p, 0);
+        r = cut_blank_line(f, intent, p.line_from, p.line_to);
         if (r < 0)
-                return failed(o, r);
+                return cut_failed(o, r);
         o->cut_bytes = p.line_to - p.line_from;
 
         /* No flush: the kernel writes out what it is about to move before it moves it. */
-        intent_phase(intent, CUT_PHASE_CUT);
+        cut_intent_phase(intent, CUT_PHASE_CUT);
         r = logfile_fallocate(f, FALLOC_FL_COLLAPSE_RANGE, 0, p.cut_to);
-        intent_phase(intent, CUT_PHASE_NONE);
+        cut_intent_phase(intent, CUT_PHASE_NONE);
         if (r == -EINVAL) {
                 if (logfile_stat(f) != 0 || logfile_size_bytes(f) <= p.cut_to)
                         return ACT_CHANGED; /* dockerd emptied it in the middle: its own rotation with one file */
                 f->call = "fallocate";
-                return failed(o, -EOPNOTSUPP); /* clusters larger than our alignment */
+                return cut_failed(o, -EOPNOTSUPP); /* clusters larger than our alignment */
         }
         if (r < 0)
-                return failed(o, r);
+                return cut_failed(o, r);
         o->cut_bytes = p.line_to - p.data_from;
         o->freed_bytes = p.freed_bytes;
         return ACT_DONE;
 }
 
 /* The record at the front. What the line's end says is read before the line is blanked. */
-static int marker_prepare(LogFile *f, const Plan *p, char ret_head[static CUT_MARKER_BYTES]) {
+static int marker_prepare(LogFile *f, const CutPlan *p, char ret_head[static CUT_MARKER_BYTES]) {
         char line_end[MARKER_LINE_END_BYTES];
         uint64_t freed;
         int r;
@@ -216,15 +220,15 @@ static int marker_prepare(LogFile *f, const Plan *p, char ret_head[static CUT_MA
 }
 
 /* Blanks both lines and writes the marker, in an order that is valid after each step. -ENOSPC: half of it. */
-static int make_way(LogFile *f, Intent *intent, const Act *act, const Plan *p, const char *head) {
+static int make_way(LogFile *f, Intent *intent, const Act *act, const CutPlan *p, const char *head) {
         int r;
 
-        r = blank_line(f, intent, p->line_from, p->line_to);
+        r = cut_blank_line(f, intent, p->line_from, p->line_to);
         if (r == 0)
-                r = blank_line(f, intent, p->head_from, p->head_to);
+                r = cut_blank_line(f, intent, p->head_from, p->head_to);
         if (r < 0)
                 return r;
-        intent_phase(intent, CUT_PHASE_CUT);
+        cut_intent_phase(intent, CUT_PHASE_CUT);
         r = logfile_write(f, 0, head, CUT_MARKER_BYTES);
         if (r < 0 || act->emergency)
                 return r;
@@ -249,32 +253,32 @@ static int punch(LogFile *f, uint64_t from, uint64_t to) {
         return logfile_fallocate(f, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, from, to - from);
 }
 
-static int punch_first(LogFile *f, Intent *intent, const Plan *p, const char *head) {
+static int punch_first(LogFile *f, Intent *intent, const CutPlan *p, const char *head) {
         int r;
 
-        intent_phase(intent, CUT_PHASE_NONE);
+        cut_intent_phase(intent, CUT_PHASE_NONE);
         intent->blank_from = MAX(p->line_from, p->cut_to);
         intent->blank_to = MAX(p->line_to, intent->blank_from + 1) - 1;
-        intent_phase(intent, CUT_PHASE_LATE);
+        cut_intent_phase(intent, CUT_PHASE_LATE);
         r = punch(f, intent->cut_from, intent->cut_to);
         if (r < 0) {
                 /* Some of the line may be blank already: all of it has to be, once there is room. */
-                intent_phase(intent, CUT_PHASE_NONE);
+                cut_intent_phase(intent, CUT_PHASE_NONE);
                 intent->blank_from = p->line_from;
                 intent->blank_to = MAX(p->line_to, p->line_from + 1) - 1;
-                intent_phase(intent, CUT_PHASE_BLANK);
+                cut_intent_phase(intent, CUT_PHASE_BLANK);
                 return r;
         }
         r = late_marks(f, intent, head);
         if (r == 0)
-                intent_phase(intent, CUT_PHASE_NONE);
+                cut_intent_phase(intent, CUT_PHASE_NONE);
         /* Still no room: the space is free, or will be; the rest follows with the next message. */
         return r == -ENOSPC ? 0 : r;
 }
 
 /* The line that the marker will end in: its rest must not stay behind as a fragment while the hole is not there yet.
  * None where the marker takes the place of another, or of a hole. */
-static int plan_head(LogFile *f, Plan *p) {
+static int plan_head(LogFile *f, CutPlan *p) {
         int r;
 
         if (p->has_marker || p->data_from >= CUT_MARKER_BYTES)
@@ -286,11 +290,11 @@ static int plan_head(LogFile *f, Plan *p) {
 
 ActResult cut_punch(LogFile *f, Intent *intent, const Act *act, CutCheck check, void *userdata, Outcome *o) {
         char head[CUT_MARKER_BYTES];
-        Plan p = {};
+        CutPlan p = {};
         ActResult result;
         int r;
 
-        result = make_plan(f, act, &p, o);
+        result = cut_plan(f, act, &p, o);
         if (result != ACT_DONE)
                 return result;
         r = plan_head(f, &p);
@@ -302,16 +306,16 @@ ActResult cut_punch(LogFile *f, Intent *intent, const Act *act, CutCheck check, 
         if (result != ACT_DONE)
                 return result;
 
-        intent_set(intent, f, act, &p, CUT_MARKER_BYTES);
+        cut_intent_set(intent, f, act, &p, CUT_MARKER_BYTES);
         r = make_way(f, intent, act, &p, head);
         if (r == -ENOSPC)
                 r = punch_first(f, intent, &p, head);
         else if (r == 0) {
                 r = punch(f, CUT_MARKER_BYTES, p.cut_to);
-                intent_phase(intent, CUT_PHASE_NONE);
+                cut_intent_phase(intent, CUT_PHASE_NONE);
         }
         if (r < 0)
-                return failed(o, r);
+                return cut_failed(o, r);
         o->cut_bytes = p.line_to - p.data_from;
         o->freed_bytes = p.freed_bytes;
         if (p.data_from == 0) /* the marker took the place of the first page */
@@ -319,9 +323,7 @@ ActResult cut_punch(LogFile *f, Intent *intent, const Act *act, CutCheck check, 
         return ACT_DONE;
 }
 
-/* What is to be blanked again must be what it was: the inside of one line. Else dockerd emptied the file meanwhile,
- * and nothing of ours is left in it. */
-static int finish_blank(LogFile *f, const Intent *intent) {
+int cut_finish_blank(LogFile *f, const Intent *intent) {
         char before = '\n';
         int r;
 
@@ -379,7 +381,7 @@ int cut_finish(LogFile *f, Intent *intent) {
         if (r > 0 || logfile_size_bytes(f) < intent->size_bytes_before)
                 r = 0; /* collapsed, and thus done; or removed; or emptied by dockerd: nothing of ours is left in it */
         else if (phase == CUT_PHASE_BLANK)
-                r = finish_blank(f, intent);
+                r = cut_finish_blank(f, intent);
         else if (phase == CUT_PHASE_CUT && intent->method == METHOD_PUNCH)
                 r = finish_punch(f, intent);
         else if (phase == CUT_PHASE_LATE)

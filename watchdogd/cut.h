@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Freeing the head of a log while its writer goes on appending. Two ways:
+/* Freeing the head of a log while its writer goes on appending. Two ways, and a third in
+ * fill.h:
  *
  *      collapse   [0, cut) is taken out of the file; what follows moves to the front
  *      punch      the first page becomes a marker record, [CUT_MARKER_BYTES, cut) becomes a hole; nothing moves
@@ -50,6 +51,9 @@ int cut_find_hole(LogFile *f, uint64_t *ret_from, uint64_t *ret_to);
 /* What cut_collapse() or cut_punch() would take of it as it is now: [from, to), whole lines but for a first one that is
  * blank. Nothing is touched. */
 ActResult cut_find_head(LogFile *f, const Act *act, uint64_t *ret_from, uint64_t *ret_to, Outcome *o);
+
+/* Where the filler at the head ends (fill.h); 0: there is none. */
+uint64_t cut_find_filler(LogFile *f);
 
 /* Frees the head by collapsing or punching. check is called right before the first byte is changed and may still
  * refuse (anything but ACT_DONE). In the outcome: cut_bytes, error where something failed, and freed_bytes: the data

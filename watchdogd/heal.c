@@ -39,9 +39,14 @@ static int collapse_aligned(LogFile *f, uint64_t from, uint64_t to, uint64_t ali
 }
 
 ActResult heal_log(LogFile *f, Outcome *o) {
+        const uint64_t filler = cut_find_filler(f);
         uint64_t from, to;
         int r;
 
+        if (filler > 0) {
+                r = logfile_fallocate(f, FALLOC_FL_COLLAPSE_RANGE, 0, filler);
+                return r < 0 ? failed(o, r) : ACT_DONE;
+        }
         r = cut_find_hole(f, &from, &to);
         if (r < 0)
                 return failed(o, r);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 
 #include "beneath.h"
@@ -54,6 +56,22 @@ static int lock(LogFile *f) {
         return r == -EWOULDBLOCK ? LOGFILE_E_BUSY : r;
 }
 
+/* Why it must not be opened for writing: somebody has seen to it that it only grows, or never changes. */
+static int find_fixed(LogFile *f, int containers_fd, const char *name) {
+        struct statx stx = {};
+        int fd, r = -EPERM;
+
+        enter(f, "statx");
+        fd = beneath_open(containers_fd, name, O_PATH);
+        if (fd >= 0 && statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &stx) == 0 &&
+            (stx.stx_attributes & (STATX_ATTR_APPEND | STATX_ATTR_IMMUTABLE)))
+                r = LOGFILE_E_FIXED;
+        (void) close_safe(fd);
+        stage_leave(f->stage);
+        f->call = r < 0 ? "openat2" : stx.stx_attributes & STATX_ATTR_APPEND ? "append-only file" : "immutable file";
+        return r;
+}
+
 static int open_as(LogFile *f, StagePage *stage, int containers_fd, const char *container, uint64_t device,
                    uint64_t inode, uint32_t owner_uid, int flags) {
         char name[LOGFILE_NAME_MAX];
@@ -74,6 +92,8 @@ static int open_as(LogFile *f, StagePage *stage, int containers_fd, const char *
                 return LOGFILE_E_CHANGED;
         if (f->fd == -ELOOP || f->fd == -EXDEV || f->fd == -EISDIR || f->fd == -ENXIO)
                 return LOGFILE_E_ODD;
+        if (f->fd == -EPERM)
+                return find_fixed(f, containers_fd, name);
         if (f->fd < 0)
                 return f->fd;
 
@@ -207,9 +227,20 @@ int logfile_fallocate(LogFile *f, int mode, uint64_t offset, uint64_t n) {
         return r;
 }
 
-int logfile_truncate(LogFile *f) {
+int logfile_clone(LogFile *f, int source_fd, uint64_t offset, uint64_t n) {
+        struct file_clone_range range = {.src_fd = source_fd, .src_length = n, .dest_offset = offset};
+        int r;
+
+        do {
+                enter(f, "ficlonerange");
+                r = leave(f, ioctl(f->fd, FICLONERANGE, &range));
+        } while (r == -EINTR);
+        return r;
+}
+
+int logfile_truncate(LogFile *f, uint64_t size_bytes) {
         enter(f, "ftruncate");
-        return leave(f, ftruncate(f->fd, 0));
+        return leave(f, ftruncate(f->fd, (off_t) size_bytes));
 }
 
 int logfile_sync_filesystem(LogFile *f) {

@@ -41,6 +41,7 @@ void logfile_name(const char *container, char ret_name[static LOGFILE_NAME_MAX])
 #define LOGFILE_E_CHANGED 1 /* gone, or another file than device/inode */
 #define LOGFILE_E_ODD 2     /* not regular, a second link, a strange owner, behind a symlink or a mount */
 #define LOGFILE_E_BUSY 3    /* another trimmer still has it */
+#define LOGFILE_E_FIXED 6   /* append-only or immutable (chattr +a, +i): the kernel allows no cut; f->call says which */
 int logfile_open(LogFile *f, StagePage *stage, int containers_fd, const char *container, uint64_t device,
                  uint64_t inode, uint32_t owner_uid);
 /* The same without the lock, and nothing can be changed in it. */
@@ -66,7 +67,10 @@ int logfile_blank(LogFile *f, uint64_t from, uint64_t to);
 /* Waits until the bytes [from, to) have left for the disk. */
 int logfile_flush(LogFile *f, uint64_t from, uint64_t to);
 int logfile_fallocate(LogFile *f, int mode, uint64_t offset, uint64_t n);
-int logfile_truncate(LogFile *f);
+/* [offset, offset + n) becomes what source_fd holds at its beginning, without a byte being copied. */
+int logfile_clone(LogFile *f, int source_fd, uint64_t offset, uint64_t n);
+/* Takes off what lies behind size_bytes. */
+int logfile_truncate(LogFile *f, uint64_t size_bytes);
 /* Writes out the whole filesystem: only where space that was freed is not there before (btrfs). */
 int logfile_sync_filesystem(LogFile *f);
 

@@ -81,10 +81,12 @@ void report_sample(Watcher *w, uint32_t slot) {
         w->samples.samples.sample[w->samples.n++] = (LogSample){
                 .slot = slot,
                 .n_segments = log->n_segments,
-                .allocated_bytes = log->allocated_bytes,
+                .allocated_bytes = log->allocated_bytes - MIN(log->filler_bytes, log->allocated_bytes),
                 .segments_bytes = log->segments_bytes,
                 .size_bytes = log->size_bytes,
                 .hole_bytes = log->hole_bytes,
+                .filler_bytes = MIN(log->filler_bytes, log->allocated_bytes),
+                .filler_usec = log->filler_usec,
                 .line_bytes = log->line_bytes,
         };
         if (w->samples.n == SAMPLES_PER_MESSAGE)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "beneath.h"
+#include "filler.h"
 #include "macros.h"
 #include "marker.h"
 #include "sampler.h"
@@ -24,6 +25,8 @@
 #define HOLE_GAP_USEC USEC_PER_SEC
 #define LINES_MIN_BYTES MIB(1)
 #define LINES_GAP_USEC (10 * USEC_PER_SEC)
+/* Our own fills are told by who did them. */
+#define FILLER_GAP_USEC (10 * USEC_PER_SEC)
 
 LogKind sampler_find_kind(LogDriver driver) {
         switch (driver) {
@@ -158,7 +161,14 @@ void sampler_name(const Watched *log, SamplerSubject *ret_subject) {
 
 bool sampler_take_size(Watched *log, const struct stat *st) {
         uint64_t allocated_bytes = sampler_allocated_bytes(st), size_bytes = (uint64_t) st->st_size;
-        bool changed = allocated_bytes != log->allocated_bytes || size_bytes != log->size_bytes;
+        uint64_t mtime_nsec = (uint64_t) st->st_mtim.tv_sec * 1000000000 + (uint64_t) st->st_mtim.tv_nsec;
+        /* Filling changes neither of the sizes. */
+        bool changed = allocated_bytes != log->allocated_bytes || size_bytes != log->size_bytes ||
+                       mtime_nsec != log->mtime_nsec;
+
+        if (size_bytes < log->size_bytes || allocated_bytes < log->allocated_bytes)
+                log->filler_usec = 0; /* cut: the filler may have gone with it */
+        log->mtime_nsec = mtime_nsec;
 
         log->allocated_bytes = allocated_bytes;
         log->size_bytes = size_bytes;
@@ -167,20 +177,35 @@ bool sampler_take_size(Watched *log, const struct stat *st) {
         return changed;
 }
 
+/* Whether the filler at the head is to be looked for. Where there is no room for any, it is known without opening. */
+static bool filler_is_due(const Watcher *w, Watched *log, bool force, uint64_t now) {
+        if (log->size_bytes <= FILLER_BYTES || log->allocated_bytes < FILLER_BYTES ||
+            strncmp(w->target.fs_type, "ext", 3) == 0 || streq(w->target.fs_type, "tmpfs")) {
+                log->filler_bytes = 0;
+                log->filler_usec = now;
+                return false;
+        }
+        return log->filler_usec == 0 || force ||
+               (log->mtime_nsec != log->filler_mtime_nsec && now - log->filler_usec >= FILLER_GAP_USEC);
+}
+
 void sampler_measure(Watcher *w, Watched *log, int dir_fd, const char *path, bool force) {
         uint64_t now = clock_monotonic_usec(), since = now - log->measured_usec;
         uint64_t gap = log->size_bytes > log->allocated_bytes ? log->size_bytes - log->allocated_bytes : 0;
         uint64_t moved = gap > log->gap_bytes ? gap - log->gap_bytes : log->gap_bytes - gap;
         SamplerSubject subject;
-        bool hole, lines;
+        bool filler, hole, lines;
         int fd;
 
+        if (log->kind != LOG_KIND_JSON || log->odd)
+                return;
+        filler = filler_is_due(w, log, force, now);
         if (gap <= HOLE_MIN_BYTES)
                 log->hole_bytes = log->gap_bytes = 0;
         hole = gap > HOLE_MIN_BYTES && (force || (moved > HOLE_MIN_BYTES && since >= HOLE_GAP_USEC));
         lines = log->size_bytes - log->line_size_bytes > LINES_MIN_BYTES &&
                 (hole || since >= LINES_GAP_USEC);
-        if (log->kind != LOG_KIND_JSON || log->odd || (!hole && !lines))
+        if (!filler && !hole && !lines)
                 return;
         sampler_name(log, &subject);
         watcher_enter(w, "openat2", subject.text);
@@ -188,6 +213,11 @@ void sampler_measure(Watcher *w, Watched *log, int dir_fd, const char *path, boo
         if (fd < 0)
                 return;
         watcher_enter(w, "pread", subject.text);
+        if (filler) {
+                log->filler_bytes = filler_measure(fd, log->size_bytes);
+                log->filler_usec = now;
+                log->filler_mtime_nsec = log->mtime_nsec;
+        }
         if (hole) {
                 log->hole_bytes = sampler_measure_hole(fd, log->size_bytes);
                 log->gap_bytes = gap;

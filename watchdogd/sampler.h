@@ -52,9 +52,9 @@ typedef struct SamplerSubject {
 } SamplerSubject;
 void sampler_name(const Watched *log, SamplerSubject *ret_subject);
 
-/* Returns whether the sizes differ from those that were known. */
+/* Returns whether the sizes, or the time of the last change, differ from those that were known. */
 bool sampler_take_size(Watched *log, const struct stat *st);
 
-/* Opens the log for a moment where a hole may have come or gone (force: at any rate where there may be
- * one), or where it grows so fast that the length of its lines is worth knowing. */
+/* Opens the log for a moment where a hole or filler may have come or gone (force: at any rate where there may be
+ * some), or where it grows so fast that the length of its lines is worth knowing. */
 void sampler_measure(Watcher *w, Watched *log, int dir_fd, const char *path, bool force);

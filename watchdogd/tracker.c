@@ -206,7 +206,7 @@ static void forget_file(Watcher *w, uint32_t slot) {
         disarm(w, log);
         watched_list_remove(&w->table, WATCHED_HOT, slot);
         log->inode = log->allocated_bytes = log->size_bytes = log->hole_bytes = log->gap_bytes = 0;
-        log->line_size_bytes = 0;
+        log->line_size_bytes = log->filler_bytes = log->filler_usec = 0;
         log->has_writer = log->wants_writer = false;
 }
 

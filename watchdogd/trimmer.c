@@ -14,6 +14,7 @@
 #include "clock.h"
 #include "cut.h"
 #include "filesystem.h"
+#include "fill.h"
 #include "heal.h"
 #include "message.h"
 #include "role.h"
@@ -133,10 +134,11 @@ static int finish_intent(Trimmer *t) {
                 }
                 r = logfile_open(&t->log, t->stage, t->containers_fd[i], intent->container, intent->device,
                                  intent->inode, t->target.roots[i].owner_uid);
-                if (r == LOGFILE_E_CHANGED || r == LOGFILE_E_ODD)
+                if (r == LOGFILE_E_CHANGED || r == LOGFILE_E_ODD || r == LOGFILE_E_FIXED)
                         continue;
                 if (r == 0) {
-                        r = cut_finish(&t->log, intent);
+                        r = intent->method == METHOD_FILL ? fill_finish(&t->log, intent, t->look_fd) :
+                                                            cut_finish(&t->log, intent);
                         logfile_close(&t->log);
                 }
                 return r;
@@ -159,6 +161,9 @@ static ActResult result_of_open(Outcome *o, int r) {
         case LOGFILE_E_CHANGED:
                 return ACT_CHANGED;
         case LOGFILE_E_ODD:
+                return ACT_REFUSED;
+        case LOGFILE_E_FIXED:
+                o->error = -EPERM;
                 return ACT_REFUSED;
         case LOGFILE_E_BUSY:
                 return ACT_BUSY;
@@ -215,7 +220,7 @@ static ActResult act_truncate(Job *job) {
                 return result;
         if (logfile_size_bytes(f) == 0)
                 return ACT_NOTHING_TO_DO;
-        r = logfile_truncate(f);
+        r = logfile_truncate(f, 0);
         if (r < 0)
                 return failed(job->o, r);
         job->o->cut_bytes = logfile_size_bytes(f); /* as they were right before */
@@ -252,6 +257,8 @@ static ActResult act_on_open_log(Job *job) {
                 return cut_collapse(f, intent, act, check_again, job, job->o);
         case METHOD_PUNCH:
                 return cut_punch(f, intent, act, check_again, job, job->o);
+        case METHOD_FILL:
+                return fill_log(f, intent, act, job->t->look_fd, check_again, job, job->o);
         case METHOD_HEAL:
                 return heal_log(f, job->o);
         case METHOD_TRUNCATE:
@@ -268,7 +275,8 @@ static void describe(Trimmer *t, Outcome *o) {
         uint64_t from, to;
 
         (void) logfile_stat(f);
-        o->allocated_bytes = logfile_allocated_bytes(f);
+        o->filler_bytes = MIN(cut_find_filler(f), logfile_allocated_bytes(f));
+        o->allocated_bytes = logfile_allocated_bytes(f) - o->filler_bytes;
         o->size_bytes = logfile_size_bytes(f);
         if (cut_find_hole(f, &from, &to) == 0)
                 o->hole_bytes = to - from;
@@ -341,6 +349,7 @@ static ActResult act_do(Trimmer *t, const Act *act, Outcome *o) {
         case METHOD_COLLAPSE:
         case METHOD_COLLAPSE_LEASED:
         case METHOD_PUNCH:
+        case METHOD_FILL:
         case METHOD_TRUNCATE:
         case METHOD_HEAL:
                 return act_about_log(t, act, o);

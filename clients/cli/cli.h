@@ -16,7 +16,7 @@
 #define CHECK_UNKNOWN 3
 
 /* What `trim --method` takes: help and the message on a wrong one say the same. */
-#define METHODS_FOR_PEOPLE "delete, collapse, collapse-leased, punch, truncate or heal"
+#define METHODS_FOR_PEOPLE "delete, collapse, collapse-leased, fill, punch, truncate or heal"
 
 typedef struct Arguments {
         const char *socket;

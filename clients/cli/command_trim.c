@@ -11,7 +11,7 @@
 
 static bool method_is_for_people(Method method) {
         return method == METHOD_DELETE || method == METHOD_COLLAPSE || method == METHOD_COLLAPSE_LEASED ||
-                method == METHOD_PUNCH || method == METHOD_TRUNCATE || method == METHOD_HEAL;
+                method == METHOD_PUNCH || method == METHOD_FILL || method == METHOD_TRUNCATE || method == METHOD_HEAL;
 }
 
 static int write_trim(const Arguments *a, JsonWriter *w) {

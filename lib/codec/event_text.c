@@ -59,6 +59,8 @@ static const char *way_of(Method method) {
                 return " by collapse";
         case METHOD_PUNCH:
                 return " by punching a hole";
+        case METHOD_FILL:
+                return " by putting filler in its place";
         case METHOD_TRUNCATE:
                 return " by truncating it";
         case METHOD_BALLAST_RELEASE:
@@ -403,7 +405,7 @@ char *event_message(const Event *e, char *buf, size_t buf_bytes) {
                 break;
         case EVENT_HEALED:
                 event_phrase_log(&text, e);
-                text_append(&text, " is healed: the hole in it is closed and all readers work again");
+                text_append(&text, " is healed: the hole or filler in it is taken out and all readers work again");
                 break;
         case EVENT_NOTICE:
                 say_notice(&text, e);

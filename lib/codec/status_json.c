@@ -46,6 +46,7 @@ static void add_log(JsonWriter *w, const StatusLog *log) {
         json_writer_add_uint(w, "allocated_bytes", sample->allocated_bytes + sample->segments_bytes);
         json_writer_add_uint(w, "segments_bytes", sample->segments_bytes);
         json_writer_add_uint(w, "hole_bytes", sample->hole_bytes);
+        json_writer_add_uint(w, "filler_bytes", sample->filler_bytes);
         json_writer_add_int(w, "growth_bps", log->growth_bps);
         json_writer_add_double(w, "share", log->share_permyriad / 1e4);
         json_writer_add_string(w, "policy", policy_to_string(log->policy));

@@ -127,6 +127,7 @@ MethodFacts acts_facts(const Engine *e, const LogEntry *entry, uint64_t now_usec
                 .docker_major = entry->info.root < CONFIG_ROOTS_MAX ? e->docker_major[entry->info.root] : 0,
                 .can_collapse = e->can_collapse,
                 .can_punch = e->can_punch,
+                .can_reflink = e->can_reflink,
         };
 
         for (int m = 0; m < _METHOD_MAX; m++)

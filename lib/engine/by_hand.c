@@ -25,7 +25,7 @@ static uint64_t wanted_bytes(const LogEntry *entry, const PlanYield *yield, Meth
         case METHOD_DELETE:
                 return yield->segments_bytes;
         case METHOD_HEAL:
-                return entry->sample.hole_bytes;
+                return entry->sample.hole_bytes + entry->sample.filler_bytes;
         case METHOD_TRUNCATE:
                 return entry->sample.allocated_bytes;
         default:

@@ -213,6 +213,8 @@ static void news_of_log(LogEntry *entry, const LogInfo *info) {
                 entry->archive_is_freed = false;
                 entry->limit_at_usec = entry->limit_size_bytes = 0;
         }
+        if (old->inode != info->inode)
+                entry->sample.filler_usec = 0; /* it was another file's */
 }
 
 static int observe_log_info(Engine *e, const LogInfo *info) {
@@ -256,8 +258,10 @@ static int observe_log_sample(Engine *e, const LogSample *sample, uint64_t time_
         if (time_usec < entry->sampled_usec)
                 return 0;
 
+        /* What our own act has told of the filler is newer. */
+        LogSample known = log_sample_with_filler(sample, &entry->sample);
         double before = (double) log_entry_total_bytes(entry);
-        log_table_set_sample(&e->logs, entry, sample);
+        log_table_set_sample(&e->logs, entry, &known);
         double grown = (double) log_entry_total_bytes(entry) - before;
         entry->sampled_usec = time_usec;
         attribution_push_log(&e->attribution, entry, time_usec, grown);
@@ -299,6 +303,7 @@ int engine_observe(Engine *e, const Observation *o) {
         case OBSERVATION_FILESYSTEM:
                 e->can_collapse = o->filesystem.can_collapse;
                 e->can_punch = o->filesystem.can_punch;
+                e->can_reflink = o->filesystem.can_reflink;
                 e->freed_is_late = e->attribution.shown_late = o->filesystem.freed_is_late;
                 e->ballast_bytes = o->filesystem.ballast_bytes;
                 e->ballast_known = o->filesystem.may_have_ballast;

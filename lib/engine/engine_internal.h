@@ -37,7 +37,7 @@ struct Engine {
         Forecast bytes, inodes;
         ForecastView bytes_view, inodes_view;
         LevelRules rules;
-        bool can_collapse, can_punch, freed_is_late;
+        bool can_collapse, can_punch, can_reflink, freed_is_late;
         uint32_t docker_major[CONFIG_ROOTS_MAX];
 
         uint64_t unseen_bytes[2];   /* growth of logs that a late filesystem has not shown yet: of late, and before */

@@ -78,13 +78,25 @@ void log_table_set_sample(LogTable *t, LogEntry *entry, const LogSample *sample)
         entry->sample = *sample;
         entry->sample.slot = entry->info.slot;
         t->allocated_bytes += log_entry_total_bytes(entry);
-        log_table_list(t, entry, LOG_LIST_HOLED, sample->hole_bytes > 0);
+        log_table_list(t, entry, LOG_LIST_HOLED, sample->hole_bytes > 0 || sample->filler_bytes > 0);
         list_over(t, entry);
 }
 
 void log_table_set_policy(LogTable *t, LogEntry *entry, const LogPolicy *policy) {
         entry->policy = *policy;
         list_over(t, entry);
+}
+
+LogSample log_sample_with_filler(const LogSample *sample, const LogSample *before) {
+        LogSample known = *sample;
+        uint64_t all_bytes = sample->allocated_bytes + sample->filler_bytes;
+
+        if (sample->filler_usec >= before->filler_usec || sample->size_bytes < before->size_bytes)
+                return known;
+        known.filler_usec = before->filler_usec;
+        known.filler_bytes = MIN(before->filler_bytes, all_bytes);
+        known.allocated_bytes = all_bytes - known.filler_bytes;
+        return known;
 }
 
 void log_table_remove(LogTable *t, LogEntry *entry) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The logs of a partition by their slot, with a list of those that grew lately, one of those with a hole to heal, and one
- * of those that are larger than they may be. Memory is taken in chunks when a slot appears that needs one; entries never move. */
+/* The logs of a partition by their slot, with a list of those that grew lately, one of those with a hole or filler to heal,
+ * and one of those that are larger than they may be. Memory is taken in chunks when a slot appears that needs one; entries
+ * never move. */
 
 #include "engine.h"
 #include "policy.h"
@@ -83,12 +84,17 @@ void log_table_set_sample(LogTable *t, LogEntry *entry, const LogSample *sample)
 /* Its policy is another one. */
 void log_table_set_policy(LogTable *t, LogEntry *entry, const LogPolicy *policy);
 
-/* What of the live log is there: a filesystem may have allocated more than that, and after a punch less than its size. */
+/* What of the live log is there: a filesystem may have allocated more than that, and after a punch or a fill less than its size. */
 static inline uint64_t log_entry_live_bytes(const LogEntry *entry) {
         const LogSample *sample = &entry->sample;
 
-        return MIN(sample->allocated_bytes, sample->size_bytes - MIN(sample->hole_bytes, sample->size_bytes));
+        return MIN(sample->allocated_bytes,
+                        sample->size_bytes - MIN(sample->hole_bytes + sample->filler_bytes, sample->size_bytes));
 }
+
+/* A sample as it is with the filler that is known from before, where it was looked at later than the sample's. What has
+ * shrunk since is not what was filled. */
+LogSample log_sample_with_filler(const LogSample *sample, const LogSample *before);
 
 static inline uint64_t log_entry_total_bytes(const LogEntry *entry) {
         return entry->sample.allocated_bytes + entry->sample.segments_bytes;

@@ -38,6 +38,9 @@ Method method_choose(const MethodFacts *facts) {
                 return METHOD_NONE;
         if (is_at_rest(facts) && facts->can_collapse && !is_barred(facts, METHOD_COLLAPSE_LEASED))
                 return METHOD_COLLAPSE_LEASED;
+        /* Also where the file might shrink: no reader repeats or skips. */
+        if (facts->can_reflink && !is_barred(facts, METHOD_FILL))
+                return METHOD_FILL;
         if (may_shrink(facts) && facts->can_collapse && !is_barred(facts, METHOD_COLLAPSE))
                 return METHOD_COLLAPSE;
         if (facts->can_punch && !is_barred(facts, METHOD_PUNCH))
@@ -58,6 +61,8 @@ bool method_is_safe(const MethodFacts *facts, Method method, uint64_t keep_bytes
                 return facts->can_collapse && is_at_rest(facts);
         case METHOD_PUNCH:
                 return facts->can_punch;
+        case METHOD_FILL:
+                return facts->can_reflink;
         case METHOD_TRUNCATE: /* keeps nothing: only for who asked to keep nothing */
                 return keep_bytes == 0 && (is_at_rest(facts) || may_shrink(facts));
         default:

@@ -13,7 +13,7 @@ typedef struct MethodFacts {
         bool held_open;        /* a lease on it was refused: somebody has it open, whatever else is known */
         LogWriter writer;
         uint32_t docker_major; /* 0: unknown */
-        bool can_collapse, can_punch;
+        bool can_collapse, can_punch, can_reflink;
         uint32_t barred;       /* bits (1 << Method): failed or was ineffective on this log just now */
 } MethodFacts;
 
@@ -21,7 +21,7 @@ typedef struct MethodFacts {
 bool method_may_cut(const MethodFacts *facts);
 /* May its rotated segments be deleted? */
 bool method_may_delete(const MethodFacts *facts);
-/* For the live log: METHOD_COLLAPSE_LEASED, METHOD_COLLAPSE, METHOD_PUNCH, or METHOD_NONE. Never
+/* For the live log: METHOD_COLLAPSE_LEASED, METHOD_FILL, METHOD_COLLAPSE, METHOD_PUNCH, or METHOD_NONE. Never
  * METHOD_TRUNCATE: that is not a choice but what is left when all choices failed. */
 Method method_choose(const MethodFacts *facts);
 /* Would this method, asked for by a person, harm nobody? keep_bytes: what is to stay. */

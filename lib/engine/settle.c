@@ -65,6 +65,8 @@ static void rebase(Engine *e, LogEntry *entry, const Outcome *o, uint64_t now_us
                 sample.allocated_bytes = o->allocated_bytes;
                 sample.size_bytes = o->size_bytes;
                 sample.hole_bytes = o->hole_bytes;
+                sample.filler_bytes = o->filler_bytes;
+                sample.filler_usec = o->end_usec;
         }
         log_table_set_sample(&e->logs, entry, &sample);
         entry->sampled_usec = MAX(entry->sampled_usec, now_usec);
@@ -140,7 +142,7 @@ static void settle_done(
                 settle_cut(e, entry, u, o, now_usec);
                 return;
         }
-        if (o->hole_bytes > 0 && entry) {
+        if (o->hole_bytes + o->filler_bytes > 0 && entry) {
                 postpone_heal(entry, now_usec);
                 return;
         }
@@ -159,6 +161,9 @@ static void settle_unsupported(
                 break;
         case METHOD_PUNCH:
                 e->can_punch = false;
+                break;
+        case METHOD_FILL:
+                e->can_reflink = false;
                 break;
         default:
                 bar(entry, o->method, now_usec + BARRED_USEC);

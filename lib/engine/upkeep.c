@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What is done in quiet times: healing punched logs that are at rest, and making the ballast. */
+/* What is done in quiet times: healing punched and filled logs that are at rest, and making the ballast. */
 
 #include "engine_internal.h"
 
@@ -23,7 +23,7 @@ static void heal(Engine *e, Plan *plan, uint64_t now_usec, uint64_t *wake_usec) 
                 }
                 if (plan->n_acts == PLAN_ACTS_MAX || acts_queue_full(e, now_usec, ACTS_QUEUED_MAX))
                         return;
-                Act act = acts_make(e, entry, METHOD_HEAL, entry->sample.hole_bytes, 0);
+                Act act = acts_make(e, entry, METHOD_HEAL, entry->sample.hole_bytes + entry->sample.filler_bytes, 0);
                 if (!acts_begin(e, entry, &act, now_usec))
                         return;
                 plan->acts[plan->n_acts++] = act;

@@ -18,6 +18,8 @@ static const struct {
         [METHOD_PUNCH] = { "punch",
                 "`docker logs -f` and `--tail` go on, reading from the start stops at the cut until the "
                 "container stops" },
+        [METHOD_FILL] = { "fill",
+                "readers see no change but a filler line per MiB where the oldest lines were" },
         [METHOD_TRUNCATE] = { "truncate",
                 "everything before is gone, `docker logs -f` and `--tail` may need a restart of the "
                 "container" },

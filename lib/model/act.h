@@ -11,8 +11,9 @@ typedef enum Method {
         METHOD_COLLAPSE,        /* cut whole blocks off the head */
         METHOD_COLLAPSE_LEASED, /* the same under a write lease, nobody has it open */
         METHOD_PUNCH,           /* a hole into the head, behind a valid marker line */
+        METHOD_FILL,            /* one filler record's blocks in the place of the head: size and offsets stay */
         METHOD_TRUNCATE,        /* everything before is gone */
-        METHOD_HEAL,            /* collapse the hole of a punched log that nobody has open */
+        METHOD_HEAL,            /* collapse the hole or the filler of a log that nobody has open */
         METHOD_BALLAST_RELEASE,
         METHOD_BALLAST_MAKE,
         METHOD_ARCHIVE,         /* frees nothing: what another method is to free next is kept first */
@@ -68,9 +69,9 @@ typedef struct Outcome {
         char stage[24];         /* the call that failed: "openat2", "fallocate"; empty: none */
         uint64_t freed_bytes;   /* allocated bytes that the act took away, whatever was appended meanwhile */
         uint64_t cut_bytes;     /* what readers lost: bytes of log (or of segments) that are gone */
-        uint64_t allocated_bytes, size_bytes, segments_bytes; /* afterwards */
+        uint64_t allocated_bytes, size_bytes, segments_bytes; /* afterwards; allocated: without the filler */
         uint32_t n_segments;
-        uint64_t hole_bytes;
+        uint64_t hole_bytes, filler_bytes;
         uint64_t ballast_bytes; /* afterwards, for the ballast's methods */
         struct {                /* METHOD_ARCHIVE */
                 uint64_t to_offset;     /* all before it is in the archive; of a segment: its size */

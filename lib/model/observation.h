@@ -45,10 +45,12 @@ typedef struct LogInfo {
 typedef struct LogSample {
         uint32_t slot;
         uint32_t n_segments;      /* rotated *-json.log.N[.gz] */
-        uint64_t allocated_bytes; /* of the live log */
+        uint64_t allocated_bytes; /* of the live log, without its filler */
         uint64_t segments_bytes;  /* allocated, of the rotated segments */
         uint64_t size_bytes;      /* apparent, of the live log */
         uint64_t hole_bytes;      /* of a hole of ours behind the marker line; 0: none */
+        uint64_t filler_bytes;    /* of the filler at its head: shared blocks that take no space */
+        uint64_t filler_usec;     /* when that was looked at; 0: not yet */
         uint32_t line_bytes;      /* mean length of its newest lines; 0: not measured */
 } LogSample;
 
@@ -88,6 +90,7 @@ typedef struct Observation {
                 struct {
                         bool can_collapse;  /* FALLOC_FL_COLLAPSE_RANGE */
                         bool can_punch;
+                        bool can_reflink;   /* FICLONERANGE, and there is something to clone */
                         bool freed_is_late; /* btrfs: statvfs shows a gain only after a commit */
                         uint64_t ballast_bytes; /* that is there now; 0: none */
                         bool may_have_ballast;  /* one is wanted: there are logs whose growth it is for */

@@ -98,10 +98,11 @@ static int next_message(int fd, uint32_t type) {
 
 static void print_outcome(const Outcome *o) {
         printf("result=%s\nerror=%d\nstage=%s\nfreed=%" PRIu64 "\ncut=%" PRIu64 "\nallocated=%" PRIu64 "\nsize=%" PRIu64
-               "\nsegments=%u\nsegments_bytes=%" PRIu64 "\nhole=%" PRIu64 "\nballast_bytes=%" PRIu64
+               "\nsegments=%u\nsegments_bytes=%" PRIu64 "\nhole=%" PRIu64 "\nfiller=%" PRIu64 "\nballast_bytes=%" PRIu64
                "\nwriter_pid=%d\nwriter_fd=%d\nwriter_append=%d\nusec=%" PRIu64 "\n",
                act_result_to_string(o->result), o->error, o->stage, o->freed_bytes, o->cut_bytes, o->allocated_bytes,
-               o->size_bytes, o->n_segments, o->segments_bytes, o->hole_bytes, o->ballast_bytes, o->writer.pid,
+               o->size_bytes, o->n_segments, o->segments_bytes, o->hole_bytes, o->filler_bytes,
+               o->ballast_bytes, o->writer.pid,
                o->writer.fd, o->writer.append, o->end_usec - o->begin_usec);
 }
 
@@ -165,8 +166,9 @@ static int talk(int fd, char **argv) {
         r = next_message(fd, MESSAGE_OBSERVATION);
         if (r < 0)
                 return r;
-        printf("can_collapse=%d\ncan_punch=%d\nfreed_is_late=%d\nballast_found=%" PRIu64 "\n",
+        printf("can_collapse=%d\ncan_punch=%d\ncan_reflink=%d\nfreed_is_late=%d\nballast_found=%" PRIu64 "\n",
                message.observation.filesystem.can_collapse, message.observation.filesystem.can_punch,
+               message.observation.filesystem.can_reflink,
                message.observation.filesystem.freed_is_late, message.observation.filesystem.ballast_bytes);
         for (uint64_t i = number(argv, "repeat", 1); i > 0 && !streq(argv[3], "none"); i--) {
                 message = (Message){.type = MESSAGE_ACT};

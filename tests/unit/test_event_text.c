@@ -175,7 +175,7 @@ static void an_act_tells_what_readers_will_see(void **state) {
 
         e = example_act(EVENT_HEALED, METHOD_HEAL);
         assert_message(&e,
-                        "the log of `web` is healed: the hole in it is closed and all readers work again");
+                        "the log of `web` is healed: the hole or filler in it is taken out and all readers work again");
 }
 
 static void a_failure_tells_the_call_and_the_error(void **state) {
