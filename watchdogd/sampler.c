@@ -25,7 +25,7 @@
 #define HOLE_GAP_USEC USEC_PER_SEC
 #define LINES_MIN_BYTES MIB(1)
 #define LINES_GAP_USEC (10 * USEC_PER_SEC)
-/* Our own fills are told by who did them. */
+/* Our own fills are told by who does them: this finds what it was like before. */
 #define FILLER_GAP_USEC (10 * USEC_PER_SEC)
 
 LogKind sampler_find_kind(LogDriver driver) {
@@ -161,15 +161,10 @@ void sampler_name(const Watched *log, SamplerSubject *ret_subject) {
 
 bool sampler_take_size(Watched *log, const struct stat *st) {
         uint64_t allocated_bytes = sampler_allocated_bytes(st), size_bytes = (uint64_t) st->st_size;
-        uint64_t mtime_nsec = (uint64_t) st->st_mtim.tv_sec * 1000000000 + (uint64_t) st->st_mtim.tv_nsec;
-        /* Filling changes neither of the sizes. */
-        bool changed = allocated_bytes != log->allocated_bytes || size_bytes != log->size_bytes ||
-                       mtime_nsec != log->mtime_nsec;
+        bool changed = allocated_bytes != log->allocated_bytes || size_bytes != log->size_bytes;
 
         if (size_bytes < log->size_bytes || allocated_bytes < log->allocated_bytes)
                 log->filler_usec = 0; /* cut: the filler may have gone with it */
-        log->mtime_nsec = mtime_nsec;
-
         log->allocated_bytes = allocated_bytes;
         log->size_bytes = size_bytes;
         if (log->line_size_bytes > size_bytes) /* cut since: measure from here on */
@@ -185,8 +180,7 @@ static bool filler_is_due(const Watcher *w, Watched *log, bool force, uint64_t n
                 log->filler_usec = now;
                 return false;
         }
-        return log->filler_usec == 0 || force ||
-               (log->mtime_nsec != log->filler_mtime_nsec && now - log->filler_usec >= FILLER_GAP_USEC);
+        return log->filler_usec == 0 || force || now - log->filler_usec >= FILLER_GAP_USEC;
 }
 
 void sampler_measure(Watcher *w, Watched *log, int dir_fd, const char *path, bool force) {
@@ -216,7 +210,6 @@ void sampler_measure(Watcher *w, Watched *log, int dir_fd, const char *path, boo
         if (filler) {
                 log->filler_bytes = filler_measure(fd, log->size_bytes);
                 log->filler_usec = now;
-                log->filler_mtime_nsec = log->mtime_nsec;
         }
         if (hole) {
                 log->hole_bytes = sampler_measure_hole(fd, log->size_bytes);

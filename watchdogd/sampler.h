@@ -52,7 +52,7 @@ typedef struct SamplerSubject {
 } SamplerSubject;
 void sampler_name(const Watched *log, SamplerSubject *ret_subject);
 
-/* Returns whether the sizes, or the time of the last change, differ from those that were known. */
+/* Returns whether the sizes differ from those that were known. */
 bool sampler_take_size(Watched *log, const struct stat *st);
 
 /* Opens the log for a moment where a hole or filler may have come or gone (force: at any rate where there may be

@@ -39,7 +39,6 @@ typedef struct Watched {
         uint64_t measured_usec;   /* lines or hole were measured */
         uint64_t filler_bytes;    /* at its head: part of what is allocated, but takes no space */
         uint64_t filler_usec;     /* when that was looked at; 0: to be looked at */
-        uint64_t mtime_nsec, filler_mtime_nsec; /* of the file; of the file then */
         uint64_t changed_usec;    /* the size last changed */
         uint64_t due_usec;        /* on the dirty list: not to be read before */
         uint64_t refreshed_usec;  /* all of it was last read; 0: never */

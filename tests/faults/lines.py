@@ -16,6 +16,10 @@ import sys
 import time
 
 MARKER_BYTES = 4096
+FILLER_BYTES = 1 << 20
+FILLER = (b'{"log":"diskbrake freed this part of the log to keep the disk from filling; newer lines follow\\n",'
+          b'"stream":"stderr","time":"1970-01-01T00:00:00Z"}\n')
+FILLER = b' ' * (FILLER_BYTES - len(FILLER)) + FILLER
 
 
 def line(number, line_bytes):
@@ -46,6 +50,14 @@ def numbers(data):
             continue
         found.append(int(record['log'].split()[1]))
     return found
+
+
+def filled(data):
+    """How much of the head is filler, in whole blocks."""
+    end = 0
+    while data[end:end + FILLER_BYTES] == FILLER:
+        end += FILLER_BYTES
+    return end
 
 
 def check_kept(data, n_lines, allow_hole):

@@ -60,7 +60,7 @@ static int set_up(void **state) {
         log_bytes = MIB(10);
         if (engine_new(&config, "/srv", &e) != 0)
                 return -1;
-        observe((Observation){.type = OBSERVATION_FILESYSTEM, .filesystem = {true, true, false, 0, true}});
+        observe((Observation){.type = OBSERVATION_FILESYSTEM, .filesystem = {.can_collapse = true, .can_punch = true, .may_have_ballast = true}});
         observe((Observation){.type = OBSERVATION_DOCKER, .docker = {0, 26}});
         observe((Observation){.type = OBSERVATION_LOG_INFO, .log_info = info(1, "web (compose shop/web)")});
         observe((Observation){.type = OBSERVATION_LOG_INFO, .log_info = info(2, "quiet")});

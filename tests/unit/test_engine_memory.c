@@ -101,7 +101,7 @@ static int set_up(void **state) {
         log_bytes = MIB(10);
         if (begin() != 0)
                 return -1;
-        observe((Observation){.type = OBSERVATION_FILESYSTEM, .filesystem = {true, true, false, 0, false}});
+        observe((Observation){.type = OBSERVATION_FILESYSTEM, .filesystem = {.can_collapse = true, .can_punch = true}});
         observe((Observation){.type = OBSERVATION_DOCKER, .docker = {0, 26}});
         introduce(1);
         look();
