@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
 
+#include "filler_record.h"
 #include "log_lines.h"
 
 /* Enough that a system call a piece does not matter. */
@@ -198,6 +200,8 @@ int log_lines_next(LogLines *l, const char **ret_line, size_t *ret_bytes) {
                         continue;
                 }
                 /* What stands behind them may be whole. */
+                if (filler_is_line(line, (size_t) (newline - line)))
+                        continue;
                 nul = memrchr(line, 0, (size_t) (newline - line));
                 *ret_line = nul ? nul + 1 : line;
                 *ret_bytes = (size_t) (newline - *ret_line);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "filler_record.h"
 #include "log_lines.h"
 #include "log_output.h"
 #include "log_range.h"
@@ -253,6 +254,42 @@ static void seeking_finds_what_reading_finds(void **state) {
         assert_numbers(f, range_of(5, 7, LOG_RANGE_ALL), "5 6");
 }
 
+static void filler_is_passed_over_and_not_read_through(void **state) {
+        Folder *f = *state;
+        LogLines *lines = NULL;
+        const char *line;
+        LogPieces pieces;
+        char *block = malloc(FILLER_BYTES);
+        size_t n;
+
+        assert_non_null(block);
+        filler_make(block);
+        for (int i = 0; i < 9; i++)
+                write_text(f->log, block, FILLER_BYTES);
+        write_text(f->log, "      \n", 7); /* the line that the cut went through */
+        write_records(f->log, 10, 16);
+        assert_numbers(f, range_of(-1, -1, LOG_RANGE_ALL), "10 11 12 13 14 15");
+        assert_numbers(f, range_of(-1, -1, 2), "14 15");
+        assert_numbers(f, range_of(14, -1, LOG_RANGE_ALL), "14 15");
+        assert_numbers(f, range_of(-1, 12, LOG_RANGE_ALL), "10 11");
+
+        assert_int_equal(log_pieces_open(f->log, &pieces), 0);
+        for (uint64_t offset = 0; offset < 9 * FILLER_BYTES; offset += FILLER_BYTES - 7) {
+                assert_int_equal(log_lines_new(pieces.pieces[0].fd, false, offset, &lines), 0);
+                assert_true(log_lines_offset(lines) == 9 * FILLER_BYTES);
+                lines = log_lines_free(lines);
+        }
+        /* It came while the log was read. */
+        write_text(f->log, block, FILLER_BYTES);
+        write_records(f->log, 30, 31);
+        assert_int_equal(log_lines_new(pieces.pieces[0].fd, false, pieces.pieces[0].size_bytes, &lines), 0);
+        assert_int_equal(log_lines_next(lines, &line, &n), 1);
+        assert_memory_equal(line, "{\"log\":\"line 30", 15);
+        lines = log_lines_free(lines);
+        log_pieces_close(&pieces);
+        free(block);
+}
+
 static void a_growing_file_is_followed(void **state) {
         Folder *f = *state;
         LogLines *lines = NULL;
@@ -361,6 +398,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(no_file_is_an_error, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(what_is_no_record_is_passed_over, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(seeking_finds_what_reading_finds, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(filler_is_passed_over_and_not_read_through, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_growing_file_is_followed, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_damaged_gzip_is_told_and_read_as_far_as_it_goes, set_up, tear_down),
                 cmocka_unit_test(a_terminal_is_not_at_the_containers_command),

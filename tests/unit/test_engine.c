@@ -60,7 +60,8 @@ static int set_up(void **state) {
         log_bytes = MIB(10);
         if (engine_new(&config, "/srv", &e) != 0)
                 return -1;
-        observe((Observation){.type = OBSERVATION_FILESYSTEM, .filesystem = {.can_collapse = true, .can_punch = true, .may_have_ballast = true}});
+        observe((Observation){.type = OBSERVATION_FILESYSTEM,
+                        .filesystem = {.can_collapse = true, .can_punch = true, .may_have_ballast = true}});
         observe((Observation){.type = OBSERVATION_DOCKER, .docker = {0, 26}});
         observe((Observation){.type = OBSERVATION_LOG_INFO, .log_info = info(1, "web (compose shop/web)")});
         observe((Observation){.type = OBSERVATION_LOG_INFO, .log_info = info(2, "quiet")});
@@ -454,6 +455,97 @@ static void a_punched_log_is_healed_once_it_is_at_rest(void **state) {
         assert_int_equal(plan.n_acts, 0);
 }
 
+static LogSample web_sample(void) {
+        EngineLog log;
+
+        assert_int_equal(engine_find_log(e, "web", &log), 0);
+        return log.sample;
+}
+
+/* What is said to be shared takes no space: not to be had, not growth, and not news that our own act has overtaken. */
+static void filler_does_not_count_and_older_news_of_it_do_not_bring_it_back(void **state) {
+        LogSample sample = {.slot = 1, .allocated_bytes = MIB(100), .size_bytes = MIB(100), .filler_usec = now};
+        Act act;
+
+        (void) state;
+        observe((Observation){.type = OBSERVATION_FILESYSTEM,
+                        .filesystem = {.can_collapse = true, .can_punch = true, .can_reflink = true}});
+        now += USEC_PER_SEC;
+        observe((Observation){.type = OBSERVATION_LOG_SAMPLE, .log_sample = sample});
+        assert_int_equal(engine_trim(e, now, 1, MIB(16), METHOD_NONE, false, &act), 0);
+        assert_int_equal(act.method, METHOD_FILL);
+        assert_true(act.want_bytes == MIB(84));
+
+        now += USEC_PER_SEC;
+        Outcome o = outcome_of(&act, ACT_DONE, MIB(84));
+        o.size_bytes = MIB(100);
+        o.allocated_bytes = MIB(16);
+        o.filler_bytes = MIB(84);
+        o.writer = act.writer;
+        engine_settle(e, &o);
+        assert_true(web_sample().allocated_bytes == MIB(16));
+
+        /* A look from before the act knows of no filler; the file's blocks are as many as before, and 1 MiB more. */
+        now += USEC_PER_SEC;
+        sample.allocated_bytes = sample.size_bytes = MIB(101);
+        observe((Observation){.type = OBSERVATION_LOG_SAMPLE, .log_sample = sample});
+        assert_true(web_sample().allocated_bytes == MIB(17));
+        assert_true(web_sample().filler_bytes == MIB(84));
+        assert_int_equal(engine_trim(e, now, 1, MIB(16), METHOD_NONE, true, &act), 0);
+        assert_true(act.want_bytes == MIB(1));
+
+        /* A later look counts, whatever it says. */
+        now += USEC_PER_SEC;
+        sample.filler_usec = now;
+        sample.filler_bytes = MIB(80);
+        sample.allocated_bytes = MIB(21);
+        observe((Observation){.type = OBSERVATION_LOG_SAMPLE, .log_sample = sample});
+        assert_true(web_sample().allocated_bytes == MIB(21));
+        assert_true(web_sample().filler_bytes == MIB(80));
+
+        /* Somebody emptied it: nothing that was known of it holds. */
+        now += USEC_PER_SEC;
+        o.end_usec = now;
+        sample = (LogSample){.slot = 1, .allocated_bytes = MIB(5), .size_bytes = MIB(5)};
+        observe((Observation){.type = OBSERVATION_LOG_SAMPLE, .log_sample = sample});
+        assert_true(web_sample().allocated_bytes == MIB(5));
+        assert_true(web_sample().filler_bytes == 0);
+}
+
+static void where_blocks_cannot_be_shared_only_filling_is_given_up(void **state) {
+        Act act;
+
+        (void) state;
+        observe((Observation){.type = OBSERVATION_FILESYSTEM,
+                        .filesystem = {.can_collapse = true, .can_punch = true, .can_reflink = true}});
+        assert_int_equal(engine_trim(e, now, 1, MIB(1), METHOD_NONE, false, &act), 0);
+        assert_int_equal(act.method, METHOD_FILL);
+        now += USEC_PER_SEC;
+        Outcome o = outcome_of(&act, ACT_UNSUPPORTED, 0);
+        engine_settle(e, &o);
+        assert_int_equal(engine_trim(e, now, 1, MIB(1), METHOD_NONE, true, &act), 0);
+        assert_int_equal(act.method, METHOD_PUNCH);
+        LogInfo at_rest = info(1, "web (compose shop/web)");
+        at_rest.container.running = false;
+        at_rest.writer = (LogWriter){.append = UNKNOWN};
+        observe((Observation){.type = OBSERVATION_LOG_INFO, .log_info = at_rest});
+        assert_int_equal(engine_trim(e, now, 1, MIB(1), METHOD_NONE, true, &act), 0);
+        assert_int_equal(act.method, METHOD_COLLAPSE_LEASED);
+}
+
+static void a_filled_log_is_healed_once_it_is_at_rest(void **state) {
+        (void) state;
+        LogInfo at_rest = info(1, "web (compose shop/web)");
+        at_rest.container.running = false;
+        at_rest.writer = (LogWriter){.append = UNKNOWN};
+        observe((Observation){.type = OBSERVATION_LOG_INFO, .log_info = at_rest});
+        observe((Observation){.type = OBSERVATION_LOG_SAMPLE, .log_sample = {.slot = 1, .allocated_bytes = MIB(1),
+                        .size_bytes = MIB(51), .filler_bytes = MIB(50), .filler_usec = now}});
+        decide();
+        assert_int_equal(plan.n_acts, 1);
+        assert_int_equal(plan.acts[0].method, METHOD_HEAL);
+}
+
 static void the_ballast_is_made_with_ample_room_and_its_making_is_no_alarm(void **state) {
         (void) state;
         config.ballast_bytes = MIB(64);
@@ -625,6 +717,9 @@ int main(void) {
                 TEST(a_trimmer_that_is_away_is_no_reason_to_truncate),
                 TEST(a_new_watcher_starts_with_an_empty_table),
                 TEST(a_punched_log_is_healed_once_it_is_at_rest),
+                TEST(filler_does_not_count_and_older_news_of_it_do_not_bring_it_back),
+                TEST(where_blocks_cannot_be_shared_only_filling_is_given_up),
+                TEST(a_filled_log_is_healed_once_it_is_at_rest),
                 TEST(the_ballast_is_made_with_ample_room_and_its_making_is_no_alarm),
                 TEST(a_quiet_host_is_looked_at_every_five_seconds),
                 TEST(by_hand_asks_for_one_log_whatever_the_level_and_never_below_what_is_to_stay),
