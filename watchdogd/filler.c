@@ -112,17 +112,21 @@ static int make(Source *s) {
         }
         if (r == -EINVAL || r == -ENOTTY || r == -ENOSYS)
                 r = -EOPNOTSUPP;
-        if (r < 0) { /* half of it is of no use */
-                const char *call = s->call;
-
-                enter(s, "ftruncate");
-                (void) leave(s, ftruncate(s->fd, 0));
-                s->call = call;
-        }
         return r;
 }
 
-static int make_whole(Source *s) {
+/* Half of it is of no use. */
+static void remove_again(Source *s, int look_fd) {
+        const char *call = s->call;
+
+        enter(s, "ftruncate");
+        (void) leave(s, ftruncate(s->fd, 0));
+        enter(s, "unlinkat");
+        (void) leave(s, unlinkat(look_fd, FILLER_NAME, 0));
+        s->call = call;
+}
+
+static int make_whole(Source *s, int look_fd) {
         struct stat st;
         int r;
 
@@ -138,7 +142,10 @@ static int make_whole(Source *s) {
         r = leave(s, flock(s->fd, LOCK_EX | LOCK_NB));
         if (r < 0)
                 return r == -EWOULDBLOCK ? -EBUSY : r;
-        return make(s);
+        r = make(s);
+        if (r < 0)
+                remove_again(s, look_fd);
+        return r;
 }
 
 int filler_open(StagePage *stage, int look_fd, const char **ret_call) {
@@ -153,7 +160,7 @@ int filler_open(StagePage *stage, int look_fd, const char **ret_call) {
         if (s.fd < 0)
                 r = s.fd == -ELOOP || s.fd == -EISDIR || s.fd == -ENXIO ? -EEXIST : s.fd;
         else {
-                r = make_whole(&s);
+                r = make_whole(&s, look_fd);
                 /* Closing gives the lock back. */
                 if (r < 0) {
                         stage_enter(stage, "close", SUBJECT);

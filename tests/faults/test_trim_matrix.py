@@ -26,6 +26,7 @@ FILESYSTEMS = {
     "btrfs": ["mkfs.btrfs", "-q", "-f"],
     "tmpfs": None,
 }
+ENCRYPTED = ["mkfs.ext4", "-q", "-F", "-O", "encrypt"]
 COLLAPSING = {"ext4-4k", "ext4-1k", "ext4-bigalloc", "xfs"}
 REFLINKING = {"xfs", "btrfs"}
 SUPPORTING = {"collapse": COLLAPSING, "fill": REFLINKING, "punch": set(FILESYSTEMS)}
@@ -39,16 +40,17 @@ def driver():
 @contextlib.contextmanager
 def mounted(kind, where, size=512 * MIB):
     """A fresh filesystem of that kind, mounted below where; gone afterwards whatever happens."""
-    need(*([FILESYSTEMS[kind][0]] if FILESYSTEMS[kind] else []))
+    mkfs = ENCRYPTED if kind == "ext4-encrypted" else FILESYSTEMS[kind]
+    need(*([mkfs[0]] if mkfs else []))
     mount = where / "mnt"
     mount.mkdir()
-    if FILESYSTEMS[kind] is None:
+    if mkfs is None:
         command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(mount)]
     else:
         image = where / "disk.img"
         with open(image, "wb") as f:
             f.truncate(size)
-        subprocess.run([*FILESYSTEMS[kind], str(image)], check=True, stdout=subprocess.DEVNULL,
+        subprocess.run([*mkfs, str(image)], check=True, stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL)
         command = ["mount", "-o", "loop", str(image), str(mount)]
     done = subprocess.run(command, capture_output=True, text=True)

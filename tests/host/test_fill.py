@@ -45,6 +45,7 @@ class Follower:
     def end(self):
         self.process.kill()
         self.thread.join(20)
+        assert not self.thread.is_alive()
 
 
 def contiguous(numbers):
@@ -80,6 +81,8 @@ class Filled:
         for follower in self.running, self.new, self.new_tail:
             follower.wait_for(newest + 20_000)
         self.ours = box.run('diskbrake', 'logs', 'web', timeout=120).stdout
+        # Not the nsenter around them alone: the clients inside would go on, and keep the log open.
+        box.sh('pkill -f "^docker logs -f"', check=False)
         for follower in self.running, self.new, self.new_tail:
             follower.end()
         box.docker('stop', '-t', '5', 'web')
@@ -122,16 +125,17 @@ def numbers_of(lines):
 def test_the_method_is_fill_and_what_it_says_to_have_freed_is_free(filled):
     for trim in filled.trims:
         assert (trim['method'], trim['result']) == ('fill', 'done'), trim
-        assert trim['freed_bytes'] > 30 * MIB, trim
+        assert trim['freed_bytes'] > 20 * MIB, trim
         # What was written meanwhile is gone again; btrfs keeps an extent as long as a part of it is used.
         assert trim['shown_bytes'] > trim['freed_bytes'] * (0.5 if filled.box.fs == 'btrfs' else 0.7), trim
 
 
 def test_what_is_filler_does_not_count_as_space(filled):
     for trim, log in zip(filled.trims, filled.logs):
-        assert log['allocated_bytes'] < 60 * MIB and log['filler_bytes'] > 0, (trim, log)
+        # What came meanwhile, and what XFS sets aside for a writer.
+        assert log['allocated_bytes'] < trim['allocated_bytes'] + 64 * MIB and log['filler_bytes'] > 0, (trim, log)
     sizes = [log['filler_bytes'] for log in filled.logs]
-    assert sizes == sorted(sizes) and sizes[-1] > TRIMS * 30 * MIB
+    assert sizes == sorted(sizes) and sizes[-1] > TRIMS * 20 * MIB
     # Found again on the disk, by a guard that knows nothing.
     assert filled.restarted['filler_bytes'] == sizes[-1], (filled.restarted, sizes)
 
