@@ -7,6 +7,7 @@
 
 #include "beneath.h"
 #include "clock.h"
+#include "filler.h"
 #include "logfile.h"
 #include "segments.h"
 #include "text.h"
@@ -165,6 +166,26 @@ static uint64_t live_bytes(Folder *d) {
         return leave(d, fstatat(d->fd, name, &st, AT_SYMLINK_NOFOLLOW)) < 0 ? 0 : (uint64_t) st.st_blocks * 512;
 }
 
+/* What removing it gives: not the filler of a log that was filled before dockerd rotated it. */
+static uint64_t own_bytes(Folder *d, Segment s, const struct stat *st) {
+        const uint64_t allocated = (uint64_t) st->st_blocks * 512;
+        char name[NAME_MAX_BYTES];
+        uint64_t filler = 0;
+        int fd;
+
+        if (s.compressed || (uint64_t) st->st_size <= FILLER_BYTES)
+                return allocated;
+        segment_name(d, s, name);
+        enter(d, "openat2");
+        fd = beneath_open(d->fd, name, O_RDONLY);
+        if (fd >= 0) {
+                filler = filler_measure(fd, (uint64_t) st->st_size);
+                (void) close(fd);
+        }
+        stage_leave(d->stage);
+        return allocated - MIN(filler, allocated);
+}
+
 static int segment_remove(Folder *d, Segment s) {
         char name[NAME_MAX_BYTES];
 
@@ -252,9 +273,9 @@ static int remove_oldest(Folder *d, const Act *act, uint32_t owner_uid, Outcome 
                         return r;
                 if (r < 0 || !is_ours(&st, owner_uid) || (act->segment_inode != 0 && st.st_ino != act->segment_inode))
                         continue; /* gone, or not Docker's own, or not the one that was archived: the next younger one */
-                bytes = (uint64_t) st.st_blocks * 512;
-                if (live_bytes(d) + all.allocated_bytes < act->keep_bytes + bytes)
+                if (live_bytes(d) + all.allocated_bytes < act->keep_bytes + (uint64_t) st.st_blocks * 512)
                         break;
+                bytes = own_bytes(d, at, &st);
                 r = segment_remove(d, at);
                 if (r == -ENOENT)
                         continue;

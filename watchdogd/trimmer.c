@@ -213,8 +213,10 @@ static ActResult act_truncate(Job *job) {
         LogFile *f = &job->t->log;
         Intent *intent = &job->t->stage->intent;
         ActResult result;
+        uint64_t filler;
         int r;
 
+        filler = cut_find_filler(f);
         result = check_again(job);
         if (result != ACT_DONE)
                 return result;
@@ -224,7 +226,7 @@ static ActResult act_truncate(Job *job) {
         if (r < 0)
                 return failed(job->o, r);
         job->o->cut_bytes = logfile_size_bytes(f); /* as they were right before */
-        job->o->freed_bytes = logfile_allocated_bytes(f);
+        job->o->freed_bytes = logfile_allocated_bytes(f) - MIN(filler, logfile_allocated_bytes(f));
         if (intent->device == job->act->device && intent->inode == job->act->inode)
                 cut_forget(intent); /* what was begun on it is gone with the rest */
         return ACT_DONE;

@@ -36,6 +36,7 @@ TRIMMER_CALLS = {
     'pwrite64': WRITES,
     'fallocate': WRITES,
     'ftruncate': WRITES,
+    'ioctl': [*WRITES, 'EOPNOTSUPP', 'EINVAL', 'EXDEV'],
     'unlinkat': ['EIO', 'EROFS'],
     'getdents64': ['EIO', 'ENOMEM'],
     'sync_file_range': ['EIO', 'ENOSPC'],
@@ -43,7 +44,7 @@ TRIMMER_CALLS = {
     'sendto': ['EINTR', 'ENOMEM'],
     'recvfrom': ['EINTR', 'ENOMEM'],
 }
-SWEEPS = {'collapse': 'collapse-leased', 'punch': 'punch', 'second punch': 'punch', 'heal': 'heal',
+SWEEPS = {'collapse': 'collapse-leased', 'punch': 'punch', 'second punch': 'punch', 'heal': 'heal', 'fill': 'fill',
           'truncate': 'truncate', 'delete': 'delete'}
 MOST_CALLS = 40
 TWO_MIB = 2 * MIB
@@ -95,7 +96,7 @@ def inject_into_act(driver, mount, name, calls, error, when):
 def test_errors_in_any_call_of_the_trimmer(row, driver, tmp_path, name):  # noqa: F811
     points = 0
     need('strace', 'mkfs.ext4')
-    with mounted('ext4-4k', tmp_path) as mount:
+    with mounted('xfs' if name == 'fill' else 'ext4-4k', tmp_path) as mount:
         for calls, errors in TRIMMER_CALLS.items():
             # It differs from the first punch in what it finds, not in what it does with errors.
             for error in errors[:2] if name == 'second punch' else errors:

@@ -64,10 +64,11 @@ class Filled:
         self.trims, self.logs = [], []
         for _ in range(TRIMS):
             guard.wait_for(lambda p: any(log['allocated_bytes'] > 60 * MIB for log in p['logs']), 60)
-            before = box.statvfs().f_bfree
+            size, before = box.logfile('web').stat().st_size, box.statvfs().f_bfree
             self.trims.append(json.loads(box.run('diskbrake', 'trim', 'web', '--keep', '16M', '--json').stdout))
             box.run('sync', '-f', '/var/lib/docker')
-            self.trims[-1]['shown_bytes'] = (box.statvfs().f_bfree - before) * box.statvfs().f_frsize
+            shown = (box.statvfs().f_bfree - before) * box.statvfs().f_frsize
+            self.trims[-1]['shown_bytes'] = shown + box.logfile('web').stat().st_size - size
             self.logs.append(next(log for log in guard.partition()['logs'] if log['name'] == 'web'))
         self.restarted = self.restart_guard()
         self.everything = self.read()
@@ -126,8 +127,8 @@ def test_the_method_is_fill_and_what_it_says_to_have_freed_is_free(filled):
     for trim in filled.trims:
         assert (trim['method'], trim['result']) == ('fill', 'done'), trim
         assert trim['freed_bytes'] > 20 * MIB, trim
-        # What was written meanwhile is gone again; btrfs keeps an extent as long as a part of it is used.
-        assert trim['shown_bytes'] > trim['freed_bytes'] * (0.5 if filled.box.fs == 'btrfs' else 0.7), trim
+        # Together with what was written meanwhile; btrfs keeps an extent as long as a part of it is used.
+        assert trim['shown_bytes'] > trim['freed_bytes'] * (0.5 if filled.box.fs == 'btrfs' else 0.9), trim
 
 
 def test_what_is_filler_does_not_count_as_space(filled):

@@ -12,6 +12,7 @@ import pytest
 from guard import Guard, acts, assert_told_before_acting
 from jsonlog import parse_json_log
 
+FILLER_EDGE = 4096 # a block of filler begins with more spaces than that
 FLOOD_SECONDS = int(os.environ.get('DISKBRAKE_FLOOD_SECONDS', '120'))
 HOSTS = [('bookworm', 'ext4', FLOOD_SECONDS), ('trixie', 'ext4', FLOOD_SECONDS), ('bookworm', 'xfs', FLOOD_SECONDS // 2),
          ('trixie', 'xfs', FLOOD_SECONDS // 2), ('trixie', 'btrfs', FLOOD_SECONDS // 2)]
@@ -74,15 +75,16 @@ class Flooded:
         self.events = self.guard.events()
 
     def wait_until_healed(self, timeout=30):
-        """Until the log of a container that has stopped has no hole any more."""
+        """Until the log of a container that has stopped has no hole and no filler any more."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             with open(self.box.logfile('web'), 'rb') as log:
                 size = os.fstat(log.fileno()).st_size
-                if os.lseek(log.fileno(), 0, os.SEEK_HOLE) == size:
+                filler = not log.read(FILLER_EDGE).strip(b' ')
+                if os.lseek(log.fileno(), 0, os.SEEK_HOLE) == size and not filler:
                     return True
             if self.box.fs == 'btrfs':
-                return False # it cannot collapse: the hole stays
+                return False # it cannot collapse: the filler stays
             time.sleep(0.5)
         return False
 
@@ -119,15 +121,16 @@ def test_the_quiet_and_the_protected_logs_are_untouched(flooded):
 
 def test_the_method_is_the_safe_one(flooded):
     methods = {e['DISKBRAKE_METHOD'] for e in acts(flooded.events)}
-    # A collapse harms no reader before Docker 23; from then on it would.
-    assert methods == ({'collapse'} if flooded.box.suite == 'bookworm' else {'punch'}), methods
+    # A collapse harms few readers before Docker 23; from then on it would. Filling harms none, where blocks can be shared.
+    ext4 = {'collapse'} if flooded.box.suite == 'bookworm' else {'punch'}
+    assert methods == (ext4 if flooded.box.fs == 'ext4' else {'fill'}), methods
 
 
 def test_what_the_log_kept_is_in_sequence(flooded):
     log = flooded.log
     assert not log.torn and not log.gaps, log
     assert flooded.healed or flooded.box.fs == 'btrfs', flooded.guard.recent()
-    assert not log.nul_ranges or flooded.box.fs == 'btrfs', log
+    assert not log.nul_ranges, log
     assert log.last >= flooded.newest[-1]
 
 
@@ -141,16 +144,11 @@ def test_readers_behave_as_promised_while_it_runs(flooded):
     numbers = [int(line.split()[1]) for line in flooded.tail]
     assert numbers == list(range(numbers[0], numbers[0] + 5))
     assert flooded.follower.last and flooded.follower.last > flooded.newest[0]
-    if flooded.box.suite == 'trixie': # before 23 it may repeat or skip
+    if flooded.box.suite == 'trixie' or flooded.box.fs != 'ext4': # collapsed, before 23, it may repeat or skip
         assert not flooded.follower.steps, flooded.follower.steps[:5]
 
 
 def test_after_a_stop_every_reader_works_again(flooded):
-    if flooded.box.fs == 'btrfs':
-        # It cannot collapse: the hole stays, and the newest lines are still there.
-        tail = flooded.box.docker('logs', '--tail', '100', 'web').stdout.splitlines()
-        assert [int(line.split()[1]) for line in tail] == list(range(flooded.log.last - 99, flooded.log.last + 1))
-        return
     seen = flooded.box.sh("""docker logs web 2>/dev/null |
         awk '/^line / { n++; if (!first) first = $2; last = $2 } END { print first, last, n }'""", timeout=300)
     assert [int(n) for n in seen.stdout.split()] == [flooded.log.first, flooded.log.last, flooded.log.count]
