@@ -4,6 +4,9 @@
 
 #include "sim_internal.h"
 
+/* How often the watcher looks for filler (watchdogd/sampler.c). */
+#define FILLER_LOOK_SEC 10
+
 #undef NDEBUG /* the checks are the test */
 #include <assert.h>
 #include <math.h>
@@ -104,12 +107,18 @@ static void sample_log(Sim *s, uint32_t slot) {
 
         if (!l->introduced)
                 introduce(s, slot);
+        if (l->seen_filler_sec == 0 || s->now_sec >= l->seen_filler_sec + FILLER_LOOK_SEC) {
+                l->seen_filler_bytes = l->filler_bytes;
+                l->seen_filler_sec = s->now_sec;
+        }
         o.log_sample.slot = slot;
-        o.log_sample.allocated_bytes = (uint64_t) sim_blocks(l->live_bytes);
+        o.log_sample.allocated_bytes = (uint64_t) (sim_blocks(l->live_bytes) + l->filler_bytes - l->seen_filler_bytes);
+        o.log_sample.filler_bytes = (uint64_t) l->seen_filler_bytes;
+        o.log_sample.filler_usec = to_usec(l->seen_filler_sec);
         o.log_sample.segments_bytes = (uint64_t) sim_segments_bytes(l);
         for (size_t i = 0; i < SIM_SEGMENTS_MAX; i++)
                 o.log_sample.n_segments += l->segments[i] > 0;
-        o.log_sample.size_bytes = (uint64_t) (l->live_bytes + l->hole_bytes);
+        o.log_sample.size_bytes = (uint64_t) (l->live_bytes + l->hole_bytes + l->filler_bytes);
         o.log_sample.hole_bytes = (uint64_t) l->hole_bytes;
         o.log_sample.line_bytes = (uint32_t) l->line_bytes;
         assert(engine_observe(s->engine, &o) == 0);
@@ -305,6 +314,15 @@ static double do_act(Sim *s, const Act *act, Outcome *o) {
                         o->result = ACT_UNSUPPORTED;
                 else if (!s->collapse_frees_nothing)
                         freed = cut_head(l, want, keep);
+                if (freed > 0)
+                        l->filler_bytes = l->seen_filler_bytes = 0;
+                return freed;
+        case METHOD_FILL:
+                if (!s->can_reflink)
+                        o->result = ACT_UNSUPPORTED;
+                else if (!s->fill_frees_nothing)
+                        freed = cut_head(l, want, keep);
+                l->filler_bytes += freed;
                 return freed;
         case METHOD_PUNCH:
                 if (!s->can_punch)
@@ -315,11 +333,11 @@ static double do_act(Sim *s, const Act *act, Outcome *o) {
                 return freed;
         case METHOD_TRUNCATE:
                 freed = sim_blocks(l->live_bytes);
-                l->live_bytes = l->hole_bytes = 0;
+                l->live_bytes = l->hole_bytes = l->filler_bytes = l->seen_filler_bytes = 0;
                 l->n_truncated++;
                 return freed;
         case METHOD_HEAL:
-                l->hole_bytes = 0;
+                l->hole_bytes = l->filler_bytes = l->seen_filler_bytes = 0;
                 return 0;
         case METHOD_BALLAST_RELEASE:
                 freed = s->ballast_bytes;
@@ -358,7 +376,8 @@ static void end_act(Sim *s, bool cancelled) {
                         o.cut_bytes = o.freed_bytes;
                         o.allocated_bytes = (uint64_t) sim_blocks(l->live_bytes);
                         o.segments_bytes = (uint64_t) sim_segments_bytes(l);
-                        o.size_bytes = (uint64_t) (l->live_bytes + l->hole_bytes);
+                        o.size_bytes = (uint64_t) (l->live_bytes + l->hole_bytes + l->filler_bytes);
+                        o.filler_bytes = (uint64_t) l->filler_bytes;
                         o.hole_bytes = (uint64_t) l->hole_bytes;
                         o.writer = writer_of(s, l);
                         for (size_t i = 0; i < SIM_SEGMENTS_MAX; i++)
@@ -425,6 +444,7 @@ static void start(Sim *s) {
                 s->config.archive_bytes = 0;
         assert(engine_new(&s->config, "/sim", &s->engine) == 0);
         o.filesystem.can_collapse = s->can_collapse;
+        o.filesystem.can_reflink = s->can_reflink;
         o.filesystem.can_punch = true; /* the trimmer will know better */
         o.filesystem.freed_is_late = s->late_sec > 0;
         o.filesystem.ballast_bytes = (uint64_t) s->ballast_bytes;

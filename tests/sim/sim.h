@@ -32,7 +32,8 @@ typedef struct SimLog {
         size_t max_file;
 
         /* what became of it */
-        double live_bytes, hole_bytes;
+        double live_bytes, hole_bytes, filler_bytes;
+        double seen_filler_bytes, seen_filler_sec; /* by the watcher, which looks at it now and then */
         double segments[SIM_SEGMENTS_MAX]; /* newest first */
         double burst_pending_bytes, burst_at_sec;
         double cut_bytes, lost_bytes; /* lost: cut and not archived */
@@ -76,7 +77,8 @@ typedef struct Sim {
         size_t n_writers;
 
         /* the filesystem and the trimmer */
-        bool can_collapse, can_punch;
+        bool can_collapse, can_punch, can_reflink;
+        bool fill_frees_nothing;
         bool punch_frees_nothing, collapse_frees_nothing;
         double late_sec;         /* a gain shows only after that; 0: at once */
         unsigned docker_major;

@@ -70,7 +70,7 @@ static void rotate(SimLog *l) {
                         l->segments[i] = i < n ? l->segments[i - 1] : 0;
                 l->segments[0] = n > 0 ? l->max_size_bytes : 0;
                 l->live_bytes = rest;
-                l->hole_bytes = 0;
+                l->hole_bytes = l->filler_bytes = l->seen_filler_bytes = 0;
         }
 }
 

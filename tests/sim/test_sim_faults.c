@@ -57,6 +57,34 @@ static void a_collapse_that_frees_nothing_is_followed_by_a_punch(void **state) {
         assert_true(s->denied_bytes == 0);
 }
 
+static void a_log_is_filled_down_to_what_it_keeps_and_filler_is_no_growth(void **state) {
+        _cleanup_(sim_freep) Sim *s = sim_new(1 << 30, 0.4, 1);
+
+        (void) state;
+        s->can_reflink = true;
+        flood(sim_add_log(s, "flood", 0, 0), 60, 30e6);
+        sim_run(s, 115);
+        assert_true(count_acts(s, METHOD_FILL) > 5);
+        assert_int_equal(count_acts(s, METHOD_PUNCH), 0);
+        assert_int_equal(sim_count(s, EVENT_ACT_INEFFECTIVE), 0);
+        assert_int_equal(s->logs[0].n_truncated, 0);
+        assert_true(s->logs[0].filler_bytes > s->total_bytes / 2);
+        assert_true(s->denied_bytes == 0);
+}
+
+static void what_is_shared_with_a_snapshot_is_filled_once_and_then_punched(void **state) {
+        _cleanup_(sim_freep) Sim *s = sim_new(1 << 30, 0.4, 1);
+
+        (void) state;
+        s->can_reflink = s->fill_frees_nothing = true;
+        flood(sim_add_log(s, "flood", 0, 0), 60, 30e6);
+        sim_run(s, 115);
+        assert_int_equal(count_acts(s, METHOD_FILL), 1);
+        assert_true(count_acts(s, METHOD_PUNCH) > 5);
+        assert_int_equal(s->logs[0].n_truncated, 0);
+        assert_true(s->denied_bytes == 0);
+}
+
 static void a_filesystem_without_punch_truncates_as_a_last_resort(void **state) {
         _cleanup_(sim_freep) Sim *s = sim_new(1 << 30, 0.4, 1);
 
@@ -188,6 +216,7 @@ static void worlds_drawn_at_random_are_guarded(void **state) {
                 s->docker_major = sim_random(s) < 0.5 ? 26 : 20;
                 s->append = sim_random(s) < 0.7;
                 s->can_collapse = sim_random(s) < 0.7;
+                s->can_reflink = sim_random(s) < 0.4;
                 s->act_sec = 0.02 + 0.3 * sim_random(s);
                 s->archive_bps = sim_random(s) < 0.5 ? 0 : 10e6 + 300e6 * sim_random(s);
                 s->archive_ratio = sim_random(s);
@@ -232,6 +261,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_punch_that_frees_nothing_leads_to_the_next_means),
                 cmocka_unit_test(a_collapse_that_frees_nothing_is_followed_by_a_punch),
+                cmocka_unit_test(a_log_is_filled_down_to_what_it_keeps_and_filler_is_no_growth),
+                cmocka_unit_test(what_is_shared_with_a_snapshot_is_filled_once_and_then_punched),
                 cmocka_unit_test(a_filesystem_without_punch_truncates_as_a_last_resort),
                 cmocka_unit_test(where_gains_show_late_what_was_freed_is_not_freed_twice),
                 cmocka_unit_test(a_trimmer_that_hangs_keeps_nobody_from_telling),
