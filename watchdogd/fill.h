@@ -2,7 +2,8 @@
 #pragma once
 
 /* Freeing the head of a log on a filesystem whose files can share blocks (XFS, btrfs): clones of the filler (filler.h) take
- * its place. Size and offsets stay and everything stays readable, so it harms neither the writer nor any reader.
+ * its place. Size and offsets stay and everything stays readable, so it harms neither the writer nor a reader, but for one who is in
+ * the middle of what is replaced at that moment.
  *
  * From the front on, in steps of one call each, and valid line by line after each of them: the line that a step ends in
  * is blanked first. What a kill leaves of a step, fill_finish() makes whole. Earlier filler stays; a hole and its marker

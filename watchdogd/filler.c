@@ -89,12 +89,7 @@ static int write_block(Source *s) {
         enter(s, "pwrite");
         k = pwrite(s->fd, block, FILLER_BYTES, 0);
         r = leave(s, k);
-        if (r == 0 && k != (ssize_t) FILLER_BYTES)
-                r = -ENOSPC;
-        if (r < 0)
-                return r;
-        enter(s, "fdatasync");
-        return leave(s, fdatasync(s->fd));
+        return r == 0 && k != (ssize_t) FILLER_BYTES ? -ENOSPC : r;
 }
 
 static int make(Source *s) {
@@ -107,6 +102,7 @@ static int make(Source *s) {
         for (uint64_t done = FILLER_BYTES; r == 0 && done < FILLER_SOURCE_BYTES; done *= 2) {
                 struct file_clone_range range = {.src_fd = s->fd, .src_length = done, .dest_offset = done};
 
+                /* The first one waits until the block is written. */
                 enter(s, "ficlonerange");
                 r = leave(s, ioctl(s->fd, FICLONERANGE, &range));
         }

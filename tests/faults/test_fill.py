@@ -4,6 +4,7 @@ have shared, what lies in the way. On XFS and btrfs, and files that the kernel l
 
 import fcntl
 import os
+import random
 import struct
 import subprocess
 import threading
@@ -90,6 +91,26 @@ def test_a_large_head_goes_in_several_steps(driver, mount):
     data = log.read_bytes()
     assert r["filler"] == filled(data) >= 140 * MIB
     assert check_kept(data[filled(data):], n, allow_hole=False) > 0
+
+
+def test_killed_in_the_middle_of_a_call_the_next_one_makes_it_whole(driver, mount):
+    """The kernel ends a clone where a kill meets it. Random moments; TRIM_SEED repeats them."""
+    need("timeout")
+    seed = int(os.environ.get("TRIM_SEED", time.time_ns() % 100000))
+    print(f"TRIM_SEED={seed}")
+    rng, log, killed = random.Random(seed), log_of(mount), 0
+    for _ in range(8):
+        n = write_lines(log, 100 * MIB, line_bytes=3000)
+        (mount.parent / "page").unlink(missing_ok=True)
+        r = act(driver, mount, "fill", want=95 * MIB, keep=MIB,
+                wrapper=["timeout", "-s", "KILL", f"{0.01 + 0.1 * rng.random():.3f}"])
+        killed += r["status"] != 0
+        r = act(driver, mount, "none")
+        assert r["pending"] == 0
+        everything = check_valid(log.read_bytes())
+        assert everything[-1] == n - 1 and sum(1 for a, b in zip(everything, everything[1:]) if b != a + 1) <= 1
+        log.unlink()
+    assert killed > 0
 
 
 def test_a_hole_and_its_marker_become_readable(driver, mount):

@@ -64,6 +64,7 @@ class Filled:
         self.trims, self.logs = [], []
         for _ in range(TRIMS):
             guard.wait_for(lambda p: any(log['allocated_bytes'] > 60 * MIB for log in p['logs']), 60)
+            box.run('sync', '-f', '/var/lib/docker')
             size, before = box.logfile('web').stat().st_size, box.statvfs().f_bfree
             self.trims.append(json.loads(box.run('diskbrake', 'trim', 'web', '--keep', '16M', '--json').stdout))
             box.run('sync', '-f', '/var/lib/docker')
@@ -126,9 +127,10 @@ def numbers_of(lines):
 def test_the_method_is_fill_and_what_it_says_to_have_freed_is_free(filled):
     for trim in filled.trims:
         assert (trim['method'], trim['result']) == ('fill', 'done'), trim
-        assert trim['freed_bytes'] > 20 * MIB, trim
-        # Together with what was written meanwhile; btrfs keeps an extent as long as a part of it is used.
-        assert trim['shown_bytes'] > trim['freed_bytes'] * (0.5 if filled.box.fs == 'btrfs' else 0.9), trim
+        assert trim['freed_bytes'] > 16 * MIB, trim
+    shown, freed = (sum(trim[what] for trim in filled.trims) for what in ('shown_bytes', 'freed_bytes'))
+    # Together with what was written meanwhile; btrfs keeps an extent as long as a part of it is used: the last ones.
+    assert shown > freed * (0.5 if filled.box.fs == 'btrfs' else 0.9), (shown, freed, filled.trims)
 
 
 def test_what_is_filler_does_not_count_as_space(filled):
@@ -136,7 +138,7 @@ def test_what_is_filler_does_not_count_as_space(filled):
         # What came meanwhile, and what XFS sets aside for a writer.
         assert log['allocated_bytes'] < trim['allocated_bytes'] + 64 * MIB and log['filler_bytes'] > 0, (trim, log)
     sizes = [log['filler_bytes'] for log in filled.logs]
-    assert sizes == sorted(sizes) and sizes[-1] > TRIMS * 20 * MIB
+    assert sizes == sorted(sizes) and sizes[-1] > TRIMS * 16 * MIB
     # Found again on the disk, by a guard that knows nothing.
     assert filled.restarted['filler_bytes'] == sizes[-1], (filled.restarted, sizes)
 
