@@ -35,7 +35,8 @@ static bool kernel_at_least(unsigned major, unsigned minor) {
 bool filesystem_kernel_may_collapse(void) { return kernel_at_least(5, 10); }
 
 typedef struct Abilities {
-        bool collapse, punch, reflink; /* reflink: never guessed */
+        bool collapse, punch;
+        bool reflink; /* never guessed: not if it was not tried, and never without the filler's file */
 } Abilities;
 
 /* Measured on each of these; of what is not known the gentler one is assumed. */
@@ -83,8 +84,10 @@ static void try_out(StagePage *stage, int look_fd, Abilities *abilities) {
         stage_enter(stage, "openat2", SUBJECT);
         fd = beneath_create(look_fd, ".", O_TMPFILE | O_RDWR, 0600);
         stage_leave(stage);
-        if (fd < 0)
+        if (fd < 0) {
+                abilities->reflink = true; /* no inode left, perhaps: the filler's file tells */
                 return;
+        }
         stage_enter(stage, "ftruncate", SUBJECT);
         r = ftruncate(fd, 2 * (off_t) PROBE_BYTES);
         stage_leave(stage);

@@ -476,6 +476,7 @@ def test_a_full_partition_gets_space_without_a_free_byte(driver, tmp_path, kind,
         finally:
             os.close(fd)
         assert r["result"] == "done", r
+        assert r["can_reflink"] == (kind in REFLINKING), "found out even by a guard that starts when it is full"
         assert act(driver, mount, "none")["pending"] == 0, "what had no room was finished by the next trimmer"
         os.sync()
         s = os.statvfs(mount)
