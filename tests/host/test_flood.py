@@ -144,8 +144,10 @@ def test_readers_behave_as_promised_while_it_runs(flooded):
     numbers = [int(line.split()[1]) for line in flooded.tail]
     assert numbers == list(range(numbers[0], numbers[0] + 5))
     assert flooded.follower.last and flooded.follower.last > flooded.newest[0]
-    if flooded.box.suite == 'trixie' or flooded.box.fs != 'ext4': # collapsed, before 23, it may repeat or skip
+    if flooded.box.suite == 'trixie': # before 23 it may repeat or skip
         assert not flooded.follower.steps, flooded.follower.steps[:5]
+    elif flooded.box.fs != 'ext4': # filled: this slower one misses what was taken before it came there, and goes on
+        assert all(before < after for before, after in flooded.follower.steps), flooded.follower.steps[:5]
 
 
 def test_after_a_stop_every_reader_works_again(flooded):
