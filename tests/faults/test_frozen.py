@@ -14,7 +14,7 @@ HELPLESS = [ALERTED, 'status: cannot act, with the call', 'the partition is stil
             VALID]
 # What a trimmer may hang in. On a dead disk it may be a read, too: of what is not cached, or on XFS behind a lock that a
 # stuck writer holds.
-CALLS = '(pwritev?|fallocate|ftruncate|sync_file_range|fsync|syncfs|close|pread)'
+CALLS = '(pwritev?|fallocate|ficlonerange|fiemap|ftruncate|sync_file_range|fsync|syncfs|close|pread)'
 
 
 def looks_of(pid):

@@ -187,7 +187,12 @@ static void a_failure_tells_the_call_and_the_error(void **state) {
         assert_message(&e, "could not free 812 MiB from the log of `web` by punching a hole: fallocate: No "
                            "space left on "
                            "device");
-        e.detail[0] = 0;
+        e = example_act(EVENT_ACT_FAILED, METHOD_FILL);
+        e.error = -EPERM;
+        strcpy(e.detail, "append-only file");
+        assert_message(&e, "could not free 812 MiB from the log of `web` by putting filler in its place: append-only "
+                           "file: Operation not permitted");
+        e = example_act(EVENT_ACT_FAILED, METHOD_PUNCH);
         e.error = -9999;
         assert_message(&e, "could not free 812 MiB from the log of `web` by punching a hole: error -9999");
         e.error = INT32_MIN;
