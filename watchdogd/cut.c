@@ -64,10 +64,8 @@ static int find_data(LogFile *f, CutPlan *p) {
         int r;
 
         p->filled_to = cut_find_filler(f);
-        if (p->filled_to > 0) {
-                p->data_from = p->filled_to;
-                return 0;
-        }
+        if (p->filled_to > 0) /* behind it, a fill that could not go on may have left a hole */
+                return logfile_seek_data(f, p->filled_to, &p->data_from);
         r = cut_find_hole(f, &hole_from, &p->data_from);
         if (r < 0)
                 return r;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <fcntl.h>
+#include <linux/falloc.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
@@ -59,6 +61,20 @@ static int clone_filler(LogFile *f, int source_fd, uint64_t from, uint64_t to) {
         return r == -EINVAL || r == -EXDEV || r == -ENOTTY ? -EOPNOTSUPP : r;
 }
 
+/* A call that ended in the middle may have left a part of a block. A hole needs nothing that could be lacking; at the front
+ * it is one of cut.h, with a marker. The next fill closes it. */
+static int make_hole(LogFile *f, uint64_t from, uint64_t to) {
+        char head[CUT_MARKER_BYTES];
+        int r;
+
+        r = logfile_fallocate(f, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, from, to - from);
+        if (r < 0 || from > 0)
+                return r;
+        marker_make(head, to, "", 0);
+        r = logfile_write(f, 0, head, sizeof(head));
+        return r == -ENOSPC ? 0 : r;
+}
+
 /* The spaces must be on the disk before the filler is: else, after a power failure, a fragment follows it. */
 static void flush_line(const Fill *s, uint64_t from, uint64_t to) {
         if (!s->act->emergency)
@@ -67,21 +83,26 @@ static void flush_line(const Fill *s, uint64_t from, uint64_t to) {
 
 /* No room to blank the line (btrfs writes nothing in place): the filler first, which makes room. */
 static int step_late(Fill *s, uint64_t to, uint64_t line_to) {
-        int r;
+        int r, error;
 
         cut_intent_phase(s->intent, CUT_PHASE_NONE);
         s->intent->blank_from = to;
         s->intent->blank_to = MAX(line_to, to + 1) - 1;
         cut_intent_phase(s->intent, CUT_PHASE_LATE);
-        r = clone_filler(s->f, s->source_fd, s->intent->cut_from, s->intent->cut_to);
+        error = r = clone_filler(s->f, s->source_fd, s->intent->cut_from, s->intent->cut_to);
         if (r < 0)
-                return r; /* of this log nothing but blanks may have been written: the intent stays for those */
+                r = make_hole(s->f, s->intent->cut_from, s->intent->cut_to);
+        if (r < 0)
+                return r;
         (void) logfile_sync_filesystem(s->f);
         r = logfile_blank(s->f, s->intent->blank_from, s->intent->blank_to);
         if (r == 0)
                 cut_intent_phase(s->intent, CUT_PHASE_NONE);
         /* Still no room: the space is free, or will be; the rest follows with the next message. */
-        return r == -ENOSPC ? 0 : r;
+        if (r < 0 && r != -ENOSPC)
+                return r;
+        s->f->call = "ficlonerange";
+        return error;
 }
 
 /* dockerd emptied the log right before the call, which made it as long as it was: that is taken back. */
@@ -106,9 +127,10 @@ static ActResult step(Fill *s, uint64_t from, uint64_t to, uint64_t line_from, u
                 flush_line(s, to, line_to);
                 cut_intent_phase(s->intent, CUT_PHASE_CUT);
                 r = clone_filler(s->f, s->source_fd, from, to);
-                /* Nothing was done in vain: the line is blank, and what is not filler is what it was. */
-                if (r == 0 || r == -ENOSPC || r == -EOPNOTSUPP)
+                /* Not supported is said before anything is done. */
+                if (r == 0 || r == -EOPNOTSUPP || make_hole(s->f, from, to) == 0)
                         cut_intent_phase(s->intent, CUT_PHASE_NONE);
+                s->f->call = "ficlonerange";
         }
         if (r < 0)
                 return cut_failed(o, r);
@@ -178,17 +200,17 @@ ActResult fill_log(LogFile *f, Intent *intent, const Act *act, int look_fd, CutC
 
 /* ---- what a killed trimmer began --------------------------------------------------------------------------------- */
 
-/* The step once more. Without a source there is nothing to make it whole with, now or later: only room may come back. */
+/* The step once more. */
 static int finish_step(LogFile *f, const Intent *intent, int look_fd) {
         const char *call;
         int fd, r;
 
         fd = filler_open(f->stage, look_fd, &call);
         if (fd < 0)
-                return fd == -ENOSPC || fd == -EBUSY || fd == -EIO ? fd : 0;
+                return make_hole(f, intent->cut_from, intent->cut_to);
         r = clone_filler(f, fd, intent->cut_from, intent->cut_to);
         (void) close_source(f, fd);
-        return r == -EOPNOTSUPP ? 0 : r;
+        return r < 0 ? make_hole(f, intent->cut_from, intent->cut_to) : 0;
 }
 
 static int finish_late(LogFile *f, const Intent *intent, int look_fd) {

@@ -44,7 +44,9 @@ ActResult heal_log(LogFile *f, Outcome *o) {
         int r;
 
         if (filler > 0) {
-                r = logfile_fallocate(f, FALLOC_FL_COLLAPSE_RANGE, 0, filler);
+                r = logfile_seek_data(f, filler, &to); /* a hole that a fill has left behind it */
+                if (r == 0)
+                        r = logfile_fallocate(f, FALLOC_FL_COLLAPSE_RANGE, 0, to / CUT_ALIGNMENT * CUT_ALIGNMENT);
                 return r < 0 ? failed(o, r) : ACT_DONE;
         }
         r = cut_find_hole(f, &from, &to);

@@ -99,18 +99,65 @@ def test_killed_in_the_middle_of_a_call_the_next_one_makes_it_whole(driver, moun
     seed = int(os.environ.get("TRIM_SEED", time.time_ns() % 100000))
     print(f"TRIM_SEED={seed}")
     rng, log, killed = random.Random(seed), log_of(mount), 0
-    for _ in range(8):
+    for turn in range(8):
         n = write_lines(log, 100 * MIB, line_bytes=3000)
         (mount.parent / "page").unlink(missing_ok=True)
         r = act(driver, mount, "fill", want=95 * MIB, keep=MIB,
                 wrapper=["timeout", "-s", "KILL", f"{0.01 + 0.1 * rng.random():.3f}"])
         killed += r["status"] != 0
-        r = act(driver, mount, "none")
+        # Every other time it cannot be made whole: a hole takes its place.
+        lacking = ["strace", "-qq", "-o/dev/null", "-e", "inject=ioctl:error=ENOSPC"] if turn % 2 else []
+        r = act(driver, mount, "none", wrapper=lacking)
         assert r["pending"] == 0
         everything = check_valid(log.read_bytes())
         assert everything[-1] == n - 1 and sum(1 for a, b in zip(everything, everything[1:]) if b != a + 1) <= 1
+        r = act(driver, mount, "fill", want=95 * MIB, keep=MIB)
+        assert r["result"] in ("done", "nothing-to-do"), r
+        if r["result"] == "done":
+            assert b"\0" not in log.read_bytes()
         log.unlink()
     assert killed > 0
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_a_call_that_fails_halfway_leaves_a_log_that_is_valid(driver, mount, step):
+    """No room for what the filesystem itself has to write down. In the first step, or with filler before it."""
+    need("strace")
+    log, source = log_of(mount), mount / "diskbrake-filler"
+    act(driver, mount, "none")
+    assert source.exists()
+    for when in range(1, 30):  # FICLONERANGE is not the only ioctl
+        log.unlink(missing_ok=True)
+        n = write_lines(log, 20 * MIB)
+        if step == 2:
+            assert act(driver, mount, "fill", want=4 * MIB, keep=MIB)["filler"] == 4 * MIB
+        r = act(driver, mount, "fill", want=8 * MIB, keep=MIB,
+                wrapper=["strace", "-qq", "-o/dev/null", "-e", f"inject=ioctl:error=ENOSPC:when={when}"])
+        if r["result"] == "failed":
+            break
+    else:
+        pytest.fail("no call for it to fail in")
+    assert (r["error"], r["stage"], r["pending"]) == (-28, "ficlonerange", 0), r
+    data = log.read_bytes()
+    assert check_valid(data)[-1] == n - 1
+    assert b"\0" in data
+    if step == 1:
+        assert r["hole"] > 0  # one that is healed
+    r = act(driver, mount, "fill", want=2 * MIB, keep=MIB)
+    data = log.read_bytes()
+    assert r["result"] == "done" and r["freed"] == 2 * MIB and b"\0" not in data, r
+    assert check_kept(data[filled(data):], n, allow_hole=False) > 0
+
+
+def test_a_hole_behind_filler_is_healed_with_it(driver, xfs):
+    log = log_of(xfs)
+    n = write_lines(log, 20 * MIB)
+    assert act(driver, xfs, "fill", want=4 * MIB, keep=MIB)["filler"] == 4 * MIB
+    r = act(driver, xfs, "fill", want=4 * MIB, keep=MIB)
+    assert r["filler"] == 8 * MIB
+    subprocess.run(["fallocate", "-p", "-n", "-o", str(4 * MIB), "-l", str(4 * MIB), str(log)], check=True)
+    assert act(driver, xfs, "heal")["result"] == "done"
+    assert check_kept(log.read_bytes(), n, allow_hole=False) > 0
 
 
 def test_a_hole_and_its_marker_become_readable(driver, mount):
