@@ -50,6 +50,24 @@ static int begin_gzip(LogLines *l) {
         return 0;
 }
 
+static int is_filler(uint64_t offset, void *userdata) {
+        const int fd = *(const int *) userdata;
+        const off_t rear = (off_t) (offset + FILLER_BYTES - FILLER_EDGE_BYTES);
+        char edge[FILLER_EDGE_BYTES];
+
+        return pread(fd, edge, sizeof(edge), (off_t) offset) == (ssize_t) sizeof(edge) && filler_is_front(edge) &&
+                pread(fd, edge, sizeof(edge), rear) == (ssize_t) sizeof(edge) && filler_is_rear(edge);
+}
+
+/* There may be thousands of blocks of it, each to be read from the disk: only their end is looked for. */
+static uint64_t behind_filler(int fd, uint64_t offset) {
+        struct stat st;
+
+        if (fstat(fd, &st) < 0)
+                return offset;
+        return MAX(offset, filler_find_end((uint64_t) st.st_size, is_filler, &fd));
+}
+
 int log_lines_new(int fd, LogPacking packing, uint64_t offset, LogLines **ret_lines) {
         _cleanup_(log_lines_freep) LogLines *l = malloc(sizeof(*l));
         int r = 0;
@@ -60,7 +78,7 @@ int log_lines_new(int fd, LogPacking packing, uint64_t offset, LogLines **ret_li
         l->gzip = NULL;
         l->zstd = NULL;
         l->packed = (ZSTD_inBuffer){};
-        l->read_offset = offset;
+        l->read_offset = packing == LOG_PLAIN ? behind_filler(fd, offset) : offset;
         l->from = l->to = l->searched = l->tail_bytes = 0;
         l->skipping = l->in_frame = false;
         if (packing == LOG_GZIP)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The lines of one file of a log, plain or packed, from an offset on. Holes and NULs (what a punch or somebody's truncate
- * leaves) are passed over, and so is what is longer than any line of Docker's. */
+/* The lines of one file of a log, plain or packed, from an offset on. Holes, NULs and filler (what a punch, somebody's
+ * truncate or a fill leaves) are passed over, and so is what is longer than any line of Docker's. */
 
 #include <stddef.h>
 #include <stdint.h>

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from lines import MARKER_BYTES as MARKER, check_kept, check_valid, write_lines
+from lines import MARKER_BYTES as MARKER, check_kept, check_valid, filled, write_lines
 from matrix import find_build, missing, need
 
 ID = "4f1c2a9be6d0" + "0" * 52

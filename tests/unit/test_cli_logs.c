@@ -273,16 +273,16 @@ static void filler_is_passed_over_and_not_read_through(void **state) {
         assert_numbers(f, range_of(14, -1, LOG_RANGE_ALL), "14 15");
         assert_numbers(f, range_of(-1, 12, LOG_RANGE_ALL), "10 11");
 
-        assert_int_equal(log_pieces_open(f->log, &pieces), 0);
+        assert_int_equal(log_pieces_open(f->log, "", "", &pieces), 0);
         for (uint64_t offset = 0; offset < 9 * FILLER_BYTES; offset += FILLER_BYTES - 7) {
-                assert_int_equal(log_lines_new(pieces.pieces[0].fd, false, offset, &lines), 0);
+                assert_int_equal(log_lines_new(pieces.pieces[0].fd, LOG_PLAIN, offset, &lines), 0);
                 assert_true(log_lines_offset(lines) == 9 * FILLER_BYTES);
                 lines = log_lines_free(lines);
         }
         /* It came while the log was read. */
         write_text(f->log, block, FILLER_BYTES);
         write_records(f->log, 30, 31);
-        assert_int_equal(log_lines_new(pieces.pieces[0].fd, false, pieces.pieces[0].size_bytes, &lines), 0);
+        assert_int_equal(log_lines_new(pieces.pieces[0].fd, LOG_PLAIN, pieces.pieces[0].size_bytes, &lines), 0);
         assert_int_equal(log_lines_next(lines, &line, &n), 1);
         assert_memory_equal(line, "{\"log\":\"line 30", 15);
         lines = log_lines_free(lines);
