@@ -52,6 +52,27 @@ static void a_log_is_kept_at_its_size_and_nobody_is_alarmed(void **state) {
         }
 }
 
+/* What is filler is no part of the size that is kept to. */
+static void a_log_that_is_filled_is_cut_no_more_often(void **state) {
+        unsigned n_acts[2];
+
+        (void) state;
+        for (int reflink = 0; reflink < 2; reflink++) {
+                _cleanup_(sim_freep) Sim *s = calm_world(10e6);
+                double most = 0;
+
+                s->can_reflink = reflink;
+                for (int t = 0; t < 600; t++) {
+                        sim_run(s, 10 + t);
+                        most = MAX(most, size_of(&s->logs[0]));
+                }
+                assert_true(most < LIMIT + 61e6);
+                assert_true(!reflink || s->logs[0].filler_bytes > 5 * LIMIT);
+                n_acts[reflink] = s->logs[0].n_acts;
+        }
+        assert_in_range(n_acts[1], 1, n_acts[0] + 1);
+}
+
 static void it_is_archived_where_the_policy_says_so(void **state) {
         _cleanup_(sim_freep) Sim *s = calm_world(5e6);
 
@@ -119,6 +140,7 @@ static void what_has_no_limit_or_is_protected_is_left_alone(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_log_is_kept_at_its_size_and_nobody_is_alarmed),
+                cmocka_unit_test(a_log_that_is_filled_is_cut_no_more_often),
                 cmocka_unit_test(it_is_archived_where_the_policy_says_so),
                 cmocka_unit_test(rotated_segments_go_first_and_never_too_many),
                 cmocka_unit_test(a_cut_that_yields_nothing_is_not_tried_at_each_look),

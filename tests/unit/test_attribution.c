@@ -122,6 +122,19 @@ static void a_log_that_is_quiet_for_hours_leaves_the_list(void **state) {
         assert_false(x.ranking.logs_explain);
 }
 
+static void what_was_freed_is_no_part_of_a_log_whatever_was_set_aside_for_its_writer(void **state) {
+        LogEntry entry = {.sample = {.allocated_bytes = MIB(90), .size_bytes = MIB(100)}};
+
+        (void) state;
+        assert_true(log_entry_live_bytes(&entry) == MIB(90));
+        entry.sample.filler_bytes = MIB(80);
+        assert_true(log_entry_live_bytes(&entry) == MIB(20));
+        entry.sample.hole_bytes = MIB(5);
+        assert_true(log_entry_live_bytes(&entry) == MIB(15));
+        entry.sample.filler_bytes = MIB(200); /* news that do not go together */
+        assert_true(log_entry_live_bytes(&entry) == 0);
+}
+
 static void the_table_takes_slots_in_any_order_and_gives_them_back(void **state) {
         LogEntry *entry;
         LogSample sample = {.allocated_bytes = 5, .segments_bytes = 6, .hole_bytes = 7};
@@ -160,6 +173,7 @@ int main(void) {
                 TEST(shares_never_add_up_to_more_than_all),
                 TEST(more_equal_logs_than_can_be_ranked_are_all_offenders),
                 TEST(a_log_that_is_quiet_for_hours_leaves_the_list),
+                TEST(what_was_freed_is_no_part_of_a_log_whatever_was_set_aside_for_its_writer),
                 TEST(the_table_takes_slots_in_any_order_and_gives_them_back),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
