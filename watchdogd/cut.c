@@ -164,6 +164,9 @@ int cut_blank_line(LogFile *f, Intent *intent, uint64_t from, uint64_t to) {
         return r;
 }
 
+/* Onto the disk, before what frees takes it for granted. Costs safety in a power cut alone, where it fails. */
+static void flush_line(LogFile *f, uint64_t from, uint64_t to) { (void) logfile_flush(f, from, to); }
+
 ActResult cut_collapse(LogFile *f, Intent *intent, const Act *act, CutCheck check, void *userdata, Outcome *o) {
         CutPlan p = {};
         ActResult result;
@@ -182,7 +185,10 @@ ActResult cut_collapse(LogFile *f, Intent *intent, const Act *act, CutCheck chec
                 return cut_failed(o, r);
         o->cut_bytes = p.line_to - p.line_from;
 
-        /* No flush: the kernel writes out what it is about to move before it moves it. */
+        /* The kernel itself writes out what it is about to move, and not what it is about to drop: a power cut between that
+         * and its transaction, up to 5 s later, left the line with its front and without its end (seen on ext4 and XFS).
+         * Both halves at once, in one write where the file lies in one piece there. */
+        flush_line(f, p.line_from, p.line_to);
         cut_intent_phase(intent, CUT_PHASE_CUT);
         r = logfile_fallocate(f, FALLOC_FL_COLLAPSE_RANGE, 0, p.cut_to);
         cut_intent_phase(intent, CUT_PHASE_NONE);
@@ -228,11 +234,18 @@ static int make_way(LogFile *f, Intent *intent, const Act *act, const CutPlan *p
                 return r;
         cut_intent_phase(intent, CUT_PHASE_CUT);
         r = logfile_write(f, 0, head, CUT_MARKER_BYTES);
-        if (r < 0 || act->emergency)
+        if (r < 0)
                 return r;
-        /* Costs time, not safety, where it fails. */
-        (void) logfile_flush(f, 0, MAX(p->head_to, (uint64_t) CUT_MARKER_BYTES));
-        (void) logfile_flush(f, p->line_from, p->line_to);
+        /* The hole is on the disk within 5 s, what was written would be only within 30: a power cut between left a hole
+         * without a marker and fragments around it. In an emergency nobody waits for the disk, but it is told: what
+         * it has got before the hole's transaction begins is there when that ends. */
+        if (act->emergency) {
+                (void) logfile_flush_begin(f, 0, MAX(p->head_to, (uint64_t) CUT_MARKER_BYTES));
+                (void) logfile_flush_begin(f, p->line_from, p->line_to);
+                return 0;
+        }
+        flush_line(f, 0, MAX(p->head_to, (uint64_t) CUT_MARKER_BYTES));
+        flush_line(f, p->line_from, p->line_to);
         return 0;
 }
 
@@ -244,6 +257,10 @@ static int late_marks(LogFile *f, const Intent *intent, const char *head) {
         r = logfile_write(f, 0, head, CUT_MARKER_BYTES);
         if (r == 0)
                 r = logfile_blank(f, intent->blank_from, intent->blank_to);
+        if (r == 0) { /* the hole is there already: a power cut now leaves fragments */
+                flush_line(f, 0, CUT_MARKER_BYTES);
+                flush_line(f, intent->blank_from, intent->blank_to);
+        }
         return r;
 }
 
@@ -337,7 +354,7 @@ int cut_finish_blank(LogFile *f, const Intent *intent) {
         return logfile_blank(f, intent->blank_from, intent->blank_to);
 }
 
-/* A hole that was begun is made again, where the marker says that all before it was done. */
+/* A hole that was begun is made again, where the marker says that all before it was done: written, if not flushed. */
 static int finish_punch(LogFile *f, const Intent *intent) {
         char head[CUT_MARKER_BYTES];
         int r;
@@ -345,7 +362,12 @@ static int finish_punch(LogFile *f, const Intent *intent) {
         r = logfile_read(f, 0, head, sizeof(head));
         if (r < 0)
                 return r == -ENODATA ? 0 : r;
-        return cut_has_marker(head) ? punch(f, intent->cut_from, intent->cut_to) : 0;
+        if (!cut_has_marker(head))
+                return 0;
+        flush_line(f, 0, CUT_MARKER_BYTES + LOGFILE_LINE_MAX);
+        flush_line(f, intent->cut_to - MIN(intent->cut_to, (uint64_t) LOGFILE_LINE_MAX),
+                   intent->cut_to + LOGFILE_LINE_MAX);
+        return punch(f, intent->cut_from, intent->cut_to);
 }
 
 static int finish_late(LogFile *f, const Intent *intent) {

@@ -10,7 +10,10 @@
  * At every instant, and after being killed at any system call, the log is valid line by line for whoever reads it up to
  * the hole or from behind it: the line that the cut goes through (and the one that the marker's end goes through) is
  * overwritten with spaces first, its newline stays. Only that overwriting can be left half done; the intent in the
- * stage page covers it, and cut_finish() does it again. A power failure is covered by the order: blank, flush, free.
+ * stage page covers it, and cut_finish() does it again. A power failure is covered by the order: blank, flush, free. What
+ * that cannot cover: a line whose parts lie in two places of the disk becomes blank in two writes, one right after the
+ * other, and XFS collapses a file of many pieces in several transactions. The next cut makes good what a power failure
+ * in between leaves (tests/faults/test_power_cut.py).
  *
  * The cut is a multiple of CUT_ALIGNMENT, never goes into the newest bytes that are to be kept, and takes no more than
  * was asked for, rounded up. */

@@ -66,6 +66,8 @@ int logfile_write(LogFile *f, uint64_t offset, const void *buf, size_t n);
 int logfile_blank(LogFile *f, uint64_t from, uint64_t to);
 /* Waits until the bytes [from, to) have left for the disk. */
 int logfile_flush(LogFile *f, uint64_t from, uint64_t to);
+/* Sends them, and does not wait. */
+int logfile_flush_begin(LogFile *f, uint64_t from, uint64_t to);
 int logfile_fallocate(LogFile *f, int mode, uint64_t offset, uint64_t n);
 /* [offset, offset + n) becomes what source_fd holds at its beginning, without a byte being copied. */
 int logfile_clone(LogFile *f, int source_fd, uint64_t offset, uint64_t n);
