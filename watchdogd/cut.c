@@ -80,6 +80,17 @@ static int find_data(LogFile *f, CutPlan *p) {
         return logfile_seek_data(f, 0, &p->data_from);
 }
 
+/* The data of a range, but for what others have, too. */
+static int data_of_ours(LogFile *f, uint64_t from, uint64_t to, uint64_t *ret_bytes) {
+        uint64_t shared;
+        int r;
+
+        r = logfile_data_bytes(f, from, to, ret_bytes);
+        if (r == 0 && logfile_shared_bytes(f, from, to, &shared) == 0)
+                *ret_bytes -= MIN(*ret_bytes, shared);
+        return r;
+}
+
 ActResult cut_plan(LogFile *f, const Act *act, CutPlan *ret_plan, Outcome *o) {
         const uint64_t keep = MAX(act->keep_bytes, CUT_KEEP_MIN);
         uint64_t limit, want_to;
@@ -105,7 +116,7 @@ ActResult cut_plan(LogFile *f, const Act *act, CutPlan *ret_plan, Outcome *o) {
                 if (r < 0)
                         return cut_failed(o, r);
                 if (r == 0 && p.line_to <= limit) {
-                        r = logfile_data_bytes(f, p.data_from, p.cut_to, &p.freed_bytes);
+                        r = data_of_ours(f, p.data_from, p.cut_to, &p.freed_bytes);
                         if (r < 0)
                                 return cut_failed(o, r);
                         *ret_plan = p;

@@ -60,7 +60,7 @@ uint64_t cut_find_filler(LogFile *f);
 
 /* Frees the head by collapsing or punching. check is called right before the first byte is changed and may still
  * refuse (anything but ACT_DONE). In the outcome: cut_bytes, error where something failed, and freed_bytes: the data
- * that the range held. The file's blocks would not tell: XFS preallocates more for a busy writer than was cut. */
+ * that the range held and nobody shares (a snapshot or a reflink copy keeps it: that frees nothing). The file's blocks would not tell: XFS preallocates more for a busy writer than was cut. */
 typedef ActResult (*CutCheck)(void *userdata);
 ActResult cut_collapse(LogFile *f, Intent *intent, const Act *act, CutCheck check, void *userdata, Outcome *o);
 ActResult cut_punch(LogFile *f, Intent *intent, const Act *act, CutCheck check, void *userdata, Outcome *o);

@@ -2,16 +2,10 @@
 
 #include <fcntl.h>
 #include <linux/falloc.h>
-#include <linux/fiemap.h>
-#include <linux/fs.h>
-#include <sys/ioctl.h>
 
 #include "cut_internal.h"
 #include "fill.h"
 #include "filler.h"
-
-/* A log that is written at leisure lies in many small pieces; beyond these it is taken to be its own. */
-#define EXTENTS_MAX 256
 
 typedef struct Fill {
         LogFile *f;
@@ -20,31 +14,6 @@ typedef struct Fill {
         int source_fd;
         CutPlan plan;
 } Fill;
-
-/* How much of [from, to) is shared with other files (a snapshot, a copy), as far as the filesystem tells. */
-static uint64_t shared_bytes(LogFile *f, uint64_t from, uint64_t to) {
-        static union {
-                struct fiemap map;
-                char room[sizeof(struct fiemap) + EXTENTS_MAX * sizeof(struct fiemap_extent)];
-        } u;
-        uint64_t bytes = 0;
-        int r;
-
-        u.map = (struct fiemap){.fm_start = from, .fm_length = to - from, .fm_extent_count = EXTENTS_MAX};
-        f->call = "fiemap";
-        stage_enter(f->stage, f->call, f->subject);
-        r = ioctl(f->fd, FS_IOC_FIEMAP, &u.map);
-        stage_leave(f->stage);
-        for (uint32_t i = 0; r == 0 && i < MIN(u.map.fm_mapped_extents, (uint32_t) EXTENTS_MAX); i++) {
-                const struct fiemap_extent *e = &u.map.fm_extents[i];
-                const uint64_t begin = MAX((uint64_t) e->fe_logical, from);
-                const uint64_t end = MIN((uint64_t) (e->fe_logical + e->fe_length), to);
-
-                if ((e->fe_flags & FIEMAP_EXTENT_SHARED) && begin < end)
-                        bytes += end - begin;
-        }
-        return bytes;
-}
 
 static int close_source(LogFile *f, int fd) {
         stage_enter(f->stage, "close", "the filler");
@@ -160,11 +129,12 @@ static ActResult fill(Fill *s, Outcome *o) {
         ActResult result = ACT_DONE;
 
         for (uint64_t from = s->plan.filled_to; from < s->plan.cut_to && result == ACT_DONE; from = to) {
-                uint64_t bytes = 0, data_from = MAX(from, s->plan.data_from);
+                uint64_t bytes = 0, shared = 0, data_from = MAX(from, s->plan.data_from);
 
                 to = plan_step(s, from, &line_from, &line_to);
-                if (data_from < to && logfile_data_bytes(s->f, data_from, to, &bytes) == 0)
-                        bytes -= MIN(bytes, shared_bytes(s->f, data_from, to));
+                if (data_from < to && logfile_data_bytes(s->f, data_from, to, &bytes) == 0 &&
+                    logfile_shared_bytes(s->f, data_from, to, &shared) == 0)
+                        bytes -= MIN(bytes, shared);
                 result = step(s, from, to, line_from, line_to, o);
                 if (result == ACT_DONE && data_from < to) {
                         o->cut_bytes = MAX(to, line_to) - s->plan.data_from;

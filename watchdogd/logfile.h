@@ -84,6 +84,10 @@ int logfile_seek_hole(LogFile *f, uint64_t offset, uint64_t *ret_offset);
 #define LOGFILE_PIECES_MAX 64
 int logfile_data_bytes(LogFile *f, uint64_t from, uint64_t to, uint64_t *ret_bytes);
 
+/* How much of [from, to) is shared with a snapshot or a reflink copy, and so is not free when it is freed here: exact, but
+ * for a log of more pieces than are looked at, of which the rest counts as not shared. Negative: it cannot be asked. */
+int logfile_shared_bytes(LogFile *f, uint64_t from, uint64_t to, uint64_t *ret_bytes);
+
 /* The whole line that the offset lies in: [start, end), newline included. start == end == offset: a line begins right
  * there. A NUL before it counts as the end of a line. LOGFILE_E_NO_LINE: longer than LOGFILE_LINE_MAX, not ended yet,
  * or the offset lies in a hole. */

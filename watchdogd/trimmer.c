@@ -212,21 +212,21 @@ static ActResult check_again(void *userdata) {
 static ActResult act_truncate(Job *job) {
         LogFile *f = &job->t->log;
         Intent *intent = &job->t->stage->intent;
+        uint64_t shared_bytes = 0;
         ActResult result;
-        uint64_t filler;
         int r;
 
-        filler = cut_find_filler(f);
         result = check_again(job);
         if (result != ACT_DONE)
                 return result;
         if (logfile_size_bytes(f) == 0)
                 return ACT_NOTHING_TO_DO;
+        (void) logfile_shared_bytes(f, 0, logfile_size_bytes(f), &shared_bytes);
         r = logfile_truncate(f, 0);
         if (r < 0)
                 return failed(job->o, r);
         job->o->cut_bytes = logfile_size_bytes(f); /* as they were right before */
-        job->o->freed_bytes = logfile_allocated_bytes(f) - MIN(filler, logfile_allocated_bytes(f));
+        job->o->freed_bytes = logfile_allocated_bytes(f) - MIN(logfile_allocated_bytes(f), shared_bytes);
         if (intent->device == job->act->device && intent->inode == job->act->inode)
                 cut_forget(intent); /* what was begun on it is gone with the rest */
         return ACT_DONE;
