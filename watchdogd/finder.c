@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include "backing.h"
 #include "beneath.h"
 #include "finder.h"
 #include "finder_roots.h"
@@ -31,6 +32,7 @@ const FinderPlaces *finder_default_places(void) {
                 .mountinfo = "/proc/self/mountinfo",
                 .daemon_json = "/etc/docker/daemon.json",
                 .default_roots = {"/var/lib/docker", "/var/snap/docker/common/var-lib-docker"},
+                .sys_block = "/sys/dev/block",
                 .containerd = "/var/lib/containerd",
         };
         return &places;
@@ -50,6 +52,18 @@ void finder_note(Found *found, const char *format, ...) {
 
 /* ---- partitions
  * ---------------------------------------------------------------------------------------------- */
+
+/* Where statvfs is not the truth, people are told. */
+static void look_at_backing(Finder *f, PartitionTarget *partition) {
+        const char *doubt = f->places->sys_block ?
+                                    backing_doubt(f->places->sys_block, partition->device, partition->fs_type) :
+                                    NULL;
+
+        if (!doubt)
+                return;
+        (void) snprintf(partition->space_doubt, sizeof(partition->space_doubt), "%s", doubt);
+        finder_note(f->found, "what is free on %s may not be what it says: %s", partition->mount, doubt);
+}
 
 static PartitionTarget *find_partition(Found *found, uint64_t device) {
         for (uint32_t i = 0; i < found->n_partitions; i++)
@@ -78,6 +92,7 @@ static PartitionTarget *take_partition(Finder *f, uint64_t device, const char *p
         (void) text_sanitize(partition->mount, sizeof(partition->mount), name, strlen(name));
         name = mount ? mount->fs_type : "";
         (void) text_sanitize(partition->fs_type, sizeof(partition->fs_type), name, strlen(name));
+        look_at_backing(f, partition);
         return partition;
 }
 

@@ -13,6 +13,7 @@ typedef struct FinderPlaces {
         const char *mountinfo;      /* "/proc/self/mountinfo" */
         const char *daemon_json;
         const char *default_roots[3]; /* where they exist and DataRoot= names no other; NULL-terminated */
+        const char *sys_block;      /* "/sys/dev/block"; NULL: what partitions stand on is not looked at */
         const char *containerd;     /* since Docker 29 the layers of images are there */
         /* Asked before each path that may hang; false: leave it out. NULL: all of them. */
         bool (*may_look)(const char *path, void *userdata);

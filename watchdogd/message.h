@@ -29,6 +29,7 @@ typedef struct PartitionTarget {
         char mount[EVENT_MOUNT_MAX]; /* where it is mounted */
         char look_path[CONFIG_PATH_MAX]; /* a folder on it that statvfs and the ballast use: the first root, else a part */
         char fs_type[16];            /* of mountinfo, for people */
+        char space_doubt[160];       /* why what statvfs says to be free may not be; empty: nothing known against it */
         uint64_t device;             /* st_dev */
         DockerRoot roots[PARTITION_ROOTS_MAX];
         uint32_t n_roots;

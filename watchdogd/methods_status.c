@@ -62,7 +62,7 @@ static int partition_view_fill(PartitionView *v, const Partition *p, size_t n_lo
                 .level = e.level, .reason = e.reason,
                 .level_for_usec = now_usec > e.level_since_usec ? now_usec - e.level_since_usec : 0,
                 .state = partition_state(p), .state_detail = v->detail,
-                .space = e.space, .fill_bps = e.fill_bps, .fill_inodes_ps = e.fill_inodes_ps,
+                .space = e.space, .space_doubt = target->space_doubt, .fill_bps = e.fill_bps, .fill_inodes_ps = e.fill_inodes_ps,
                 .full = e.full, .inodes_full = e.inodes_full,
                 .act_below_bytes = e.act_below_bytes, .target_bytes = e.target_bytes,
                 .ballast_bytes = e.ballast_bytes, .freed_total_bytes = e.freed_total_bytes,

@@ -57,6 +57,13 @@ void partition_get_alert(const Partition *p, Event *ret_event) {
 
 void partition_tell_guarding(Partition *p) {
         partition_tell(p, EVENT_GUARDING, p->target.n_roots > 0 ? p->target.roots[0].path : p->target.look_path, 0);
+        if (p->target.space_doubt[0]) {
+                char detail[256];
+
+                (void) snprintf(detail, sizeof(detail), "what is free there may not be what it says: %s",
+                                p->target.space_doubt);
+                partition_tell(p, EVENT_NOTICE, detail, 0);
+        }
 }
 
 GuardState partition_state(const Partition *p) {

@@ -62,6 +62,8 @@ static void add_space(JsonWriter *w, const StatusPartition *p) {
         json_writer_add_uint(w, "avail_bytes", p->space.avail_bytes);
         json_writer_add_uint(w, "total_inodes", p->space.total_inodes);
         json_writer_add_uint(w, "avail_inodes", p->space.avail_inodes);
+        json_writer_add_bool(w, "space_is_certain", !p->space_doubt[0]);
+        json_writer_add_string(w, "space_doubt", p->space_doubt);
         json_writer_add_int(w, "fill_bps", p->fill_bps);
         json_writer_add_int(w, "fill_inodes_ps", p->fill_inodes_ps);
         add_range(w, "time_to_full_sec", &p->full);

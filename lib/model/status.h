@@ -41,6 +41,7 @@ typedef struct StatusPartition {
         GuardState state;
         const char *state_detail; /* one sentence; empty: nothing to add */
         PartitionSample space;
+        const char *space_doubt; /* why what is free may be less than that; empty: nothing known against it */
         int64_t fill_bps, fill_inodes_ps;
         TimeToFull full, inodes_full;
         uint64_t act_below_bytes, target_bytes;

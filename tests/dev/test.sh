@@ -27,7 +27,7 @@ dev_suite_fuzz() { tests/fuzz/run "${FUZZ_SECONDS:-20}"; }
 
 # The daemon and its parts on real filesystems.
 dev_suite_faults() {
-        dev_build build-test -Dwerror=true && rm -f build-test/fault-rows.jsonl &&
+        dev_build build-test -Dwerror=true && rm -f build-test/fault-rows.jsonl build-test/filesystem-rows.jsonl &&
                 DISKBRAKE_BUILD="$PWD/build-test" DISKBRAKE_FAULT_RESULTS="$PWD/build-test/fault-rows.jsonl" \
                         dev_pytest tests/faults build-test
 }
@@ -53,6 +53,13 @@ dev_faults_table() {
         local table
         table=$(/usr/bin/python3 tests/faults/report build-test/fault-rows.jsonl build-host/fault-rows.jsonl) &&
                 printf '%s\n' "$table" > docs/FAULTS.md && echo "docs/FAULTS.md is written"
+}
+
+# docs/FILESYSTEMS.md, of what the last run of the suite faults came to.
+dev_filesystems_table() {
+        local table
+        table=$(/usr/bin/python3 tests/faults/report-filesystems build-test/filesystem-rows.jsonl) &&
+                printf '%s\n' "$table" > docs/FILESYSTEMS.md && echo "docs/FILESYSTEMS.md is written"
 }
 
 dev_test() {

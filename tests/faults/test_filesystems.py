@@ -265,3 +265,25 @@ def test_what_came_after_a_snapshot_counts(driver, tmp_path, filesystem):  # noq
         assert r['result'] == 'done'
         assert 5 * MIB <= r['freed'] <= 6.5 * MIB and abs(freed - r['freed']) < 1.5 * MIB, (r['freed'], freed)
         check_kept(log.read_bytes(), n, allow_hole=True)
+
+
+# ---- old kernels ----------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize('method', ['collapse', 'collapse-leased', 'heal', 'punch'])
+def test_kernels_before_5_10_do_not_collapse(driver, tmp_path, method):  # noqa: F811
+    """They had bugs that corrupted files. This one says that it is a 2.6."""
+    need('setarch')
+    with FILESYSTEMS['ext4, 4 KiB blocks'](tmp_path) as mount:
+        log = log_of(mount)
+        n = write_lines(log, 8 * MIB)
+        if method == 'heal':
+            assert act(driver, mount, 'punch', want=4 * MIB, keep=MIB)['result'] == 'done'
+        before = log.read_bytes()
+        with open(log, 'ab') if method == 'collapse' else contextlib.nullcontext() as writer:
+            options = {'pid': os.getpid(), 'fd': writer.fileno()} if writer else {}
+            r = act(driver, mount, method, want=4 * MIB, keep=MIB, wrapper=['setarch', '--uname-2.6'], **options)
+        assert r['can_collapse'] == 0 and r['can_punch'] == 1
+        if method == 'punch':
+            assert r['result'] == 'done' and check_kept(log.read_bytes(), n, allow_hole=True) > 0
+        else:
+            assert r['result'] == 'unsupported' and log.read_bytes() == before

@@ -51,7 +51,7 @@ static StatusPartition partition(const StatusLog *logs, size_t n_logs) {
                 .full = {true, USEC_INFINITY, USEC_INFINITY},
                 .inodes_full = {true, USEC_INFINITY, USEC_INFINITY},
                 .act_below_bytes = GIB(10), .target_bytes = GIB(15), .ballast_bytes = GIB(1),
-                .docker_version = "26",
+                .docker_version = "26", .space_doubt = "",
                 .level_for_usec = 3600 * USEC_PER_SEC, .n_logs_total = 14, .logs_allocated_bytes = GIB(2),
                 .logs = logs,
                 .n_logs = n_logs};

@@ -15,6 +15,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 
 #include "finder.h"
@@ -290,6 +291,29 @@ static void remapped_roots_are_roots_of_their_own(void **state) {
         assert_int_equal(found.partitions[0].n_roots, 1);
 }
 
+static void a_partition_whose_space_is_not_certain_is_named(void **state) {
+        FinderPlaces places = places_in(scratch, NULL);
+        char mountinfo[PATH_MAX];
+        struct stat st;
+
+        (void) state;
+        shell("mkdir -p %s/data/containers", scratch);
+        assert_int_equal(stat(scratch, &st), 0);
+        shell("echo '36 35 %u:%u / %s rw - zfs tank/docker rw' > %s/mountinfo", major(st.st_dev), minor(st.st_dev),
+              scratch, scratch);
+        (void) snprintf(mountinfo, sizeof(mountinfo), "%s/mountinfo", scratch);
+        places.mountinfo = mountinfo;
+        add_data_root("%s/data", scratch);
+
+        assert_int_equal(finder_find(&places, &config, &found), 0);
+        assert_string_equal(found.partitions[0].space_doubt, ""); /* told not to look */
+        places.sys_block = scratch;
+        assert_int_equal(finder_find(&places, &config, &found), 0);
+        assert_string_equal(found.partitions[0].fs_type, "zfs");
+        assert_non_null(strstr(found.partitions[0].space_doubt, "ZFS"));
+        assert_true(has_note("may not be what it says: it is ZFS"));
+}
+
 static void watched_paths_make_partitions_without_roots(void **state) {
         FinderPlaces places = places_in(scratch, NULL);
         struct stat here, there;
@@ -453,6 +477,7 @@ int main(int argc, char **argv) {
                 cmocka_unit_test_setup(a_root_where_others_can_write_is_only_noted, empty),
                 cmocka_unit_test_setup(the_usual_place_is_found_without_a_dockerd, empty),
                 cmocka_unit_test_setup(remapped_roots_are_roots_of_their_own, empty),
+                cmocka_unit_test_setup(a_partition_whose_space_is_not_certain_is_named, empty),
                 cmocka_unit_test_setup(watched_paths_make_partitions_without_roots, empty),
                 cmocka_unit_test_setup(a_running_dockerd_names_its_root, empty),
                 cmocka_unit_test_setup(a_dockerd_that_anybody_could_have_put_there_is_not_believed, empty),

@@ -26,7 +26,7 @@ static GuardStatus example(StatusPartition *p, StatusLog *log, StatusEvent *even
         *p = (StatusPartition){.mount = "/var/lib/docker", .roots = roots, .n_roots = 1,
                 .level = LEVEL_WARNING,
                 .reason = REASON_FORECAST, .level_for_usec = 1500 * USEC_PER_MSEC, .state = GUARD_DEGRADED,
-                .state_detail = "d", .space = {1000, 600, 500, 70, 60, false}, .fill_bps = -5,
+                .state_detail = "d", .space = {1000, 600, 500, 70, 60, false}, .space_doubt = "it is ZFS", .fill_bps = -5,
                 .full = {true, 234500 * USEC_PER_MSEC, USEC_INFINITY}, .inodes_full = {false, 1, 2},
                 .docker_version = "26", .n_logs_total = 3, .logs = log, .n_logs = 1};
         *e = (Event){.type = EVENT_LEVEL_RAISED, .id = 9, .level = LEVEL_WARNING,
@@ -163,6 +163,7 @@ static void the_numbers_are_those_of_the_guard(void **state) {
                 "\"mode\":\"observe\"", "\"uptime_sec\":2.5,", "\"level\":\"warning\"",
                         "\"reason\":\"forecast\"",
                 "\"level_since_sec\":1.5,", "\"state\":\"degraded\"", "\"fill_bps\":-5,",
+                "\"space_is_certain\":false,\"space_doubt\":\"it is ZFS\",",
                 "\"time_to_full_sec\":[234.5,1000000000]", "\"inodes_full_sec\":null",
                 "\"paused_for_sec\":null",
                 "\"name\":\"web \\\"quoted\\\"\"", "\"allocated_bytes\":1234,", "\"segments_bytes\":234,",
