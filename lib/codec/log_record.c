@@ -112,28 +112,42 @@ static bool scan_member(Scan *s, LogRecord *r) {
         return true;
 }
 
-int log_record_parse(const char *line, size_t n_bytes, LogRecord *ret_record) {
-        Scan s = {line, line + n_bytes};
+/* Docker leaves out "log" where it is empty. */
+static bool scan_record(Scan *s, LogRecord *r) {
+        if (!scan_char(s, '{'))
+                return false;
+        do {
+                if (!scan_member(s, r))
+                        return false;
+                scan_space(s);
+        } while (scan_char(s, ','));
+        return scan_char(s, '}') && r->time.text &&
+                log_record_parse_time(r->time.text, r->time.n_bytes, &r->time_nsec) == 0;
+}
+
+int log_record_parse_first(const char *text, size_t n_bytes, LogRecord *ret_record, size_t *ret_bytes) {
+        Scan s = {text, text + n_bytes};
         LogRecord r = {};
 
         scan_space(&s);
         if (s.at == s.end)
                 return LOG_RECORD_E_BLANK;
-        if (!scan_char(&s, '{'))
-                return LOG_RECORD_E_TORN;
-        do {
-                if (!scan_member(&s, &r))
-                        return LOG_RECORD_E_TORN;
-                scan_space(&s);
-        } while (scan_char(&s, ','));
-        if (!scan_char(&s, '}'))
-                return LOG_RECORD_E_TORN;
-        scan_space(&s);
-        /* Docker leaves out "log" where it is empty. */
-        if (s.at != s.end || !r.time.text || log_record_parse_time(r.time.text, r.time.n_bytes, &r.time_nsec) < 0)
+        if (!scan_record(&s, &r))
                 return LOG_RECORD_E_TORN;
         *ret_record = r;
+        *ret_bytes = (size_t) (s.at - text);
         return 0;
+}
+
+int log_record_parse(const char *line, size_t n_bytes, LogRecord *ret_record) {
+        size_t n = 0;
+        int r = log_record_parse_first(line, n_bytes, ret_record, &n);
+        Scan s = {line + n, line + n_bytes};
+
+        if (r != 0)
+                return r;
+        scan_space(&s);
+        return s.at == s.end ? 0 : LOG_RECORD_E_TORN;
 }
 
 /* ---- time ---------------------------------------------------------------------------------------------------- */

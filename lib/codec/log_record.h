@@ -29,6 +29,8 @@ typedef struct LogRecord {
 
 /* line: without its newline. The record lives as long as the line does. */
 int log_record_parse(const char *line, size_t n_bytes, LogRecord *ret_record);
+/* The one that the text begins with, whatever follows it. */
+int log_record_parse_first(const char *text, size_t n_bytes, LogRecord *ret_record, size_t *ret_bytes);
 
 /* RFC 3339 with any fraction and zone, as Docker writes it and as people do; -EINVAL. */
 int log_record_parse_time(const char *text, size_t n_bytes, int64_t *ret_nsec);
