@@ -5,6 +5,7 @@
 #include <sys/statvfs.h>
 
 #include "beneath.h"
+#include "inspect.h"
 #include "looks.h"
 #include "mounts.h"
 #include "report.h"
@@ -99,8 +100,10 @@ static void look_at_space(Watcher *w) {
                 r = q;
         if (r < 0)
                 report_lost(w, r);
-        else
+        else {
+                inspect_note_space(w, &sample);
                 report_partition(w, &sample);
+        }
 }
 
 /* ---- the logs

@@ -11,6 +11,9 @@
 #define AFTER_NUMBER                                                                                        \
         " bytes of this log here to keep the disk from filling; newer lines follow, see "             \
         "docker logs --tail\\n\",\"stream\":\"stderr\",\"time\":\""
+#define EMPTIED                                                                                              \
+        "{\"log\":\"somebody emptied this log while it was written to; newer lines follow, see "         \
+        "docker logs --tail\\n\",\"stream\":\"stderr\",\"time\":\""
 #define AFTER_TIME "\"}"
 
 /* Where the freed line has no time that we can read: older than all that follows. */
@@ -41,30 +44,53 @@ static bool find_time(const char *text, size_t n, char ret_time[static TIME_MAX 
         return true;
 }
 
-void marker_make(char *ret_head, uint64_t freed_bytes, const char *line_end, size_t n) {
+/* Behind what was written so far. */
+static void add_time(char *head, int k, const char *line_end, size_t n) {
         char when[TIME_MAX + 1];
-        int k;
 
         if (!find_time(line_end, n, when))
                 (void) snprintf(when, sizeof(when), "%s", NO_TIME);
-        k = snprintf(ret_head, MARKER_BYTES, BEFORE_NUMBER "%" PRIu64 AFTER_NUMBER "%s" AFTER_TIME, freed_bytes, when);
-        memset(ret_head + k, ' ', MARKER_BYTES - (size_t) k);
-        ret_head[MARKER_BYTES - 1] = '\n';
+        k += snprintf(head + k, MARKER_BYTES - (size_t) k, "%s" AFTER_TIME, when);
+        memset(head + k, ' ', MARKER_BYTES - (size_t) k);
+        head[MARKER_BYTES - 1] = '\n';
 }
 
-bool marker_read(const char *head, uint64_t *ret_freed_bytes) {
-        const char *at = head + sizeof(BEFORE_NUMBER) - 1, *close;
+void marker_make(char *ret_head, uint64_t freed_bytes, const char *line_end, size_t n) {
+        add_time(ret_head, snprintf(ret_head, MARKER_BYTES, BEFORE_NUMBER "%" PRIu64 AFTER_NUMBER, freed_bytes), line_end, n);
+}
+
+void marker_make_emptied(char *ret_head, const char *line_end, size_t n) {
+        add_time(ret_head, snprintf(ret_head, MARKER_BYTES, "%s", EMPTIED), line_end, n);
+}
+
+/* Where the text of the marker begins that follows the number, or that has none; NULL: it is none of ours. */
+static const char *read_beginning(const char *head, uint64_t *ret_freed_bytes) {
+        const char *at = head + sizeof(BEFORE_NUMBER) - 1;
         uint64_t freed = 0;
 
-        if (memcmp(head, BEFORE_NUMBER, sizeof(BEFORE_NUMBER) - 1) != 0 || head[MARKER_BYTES - 1] != '\n')
-                return false;
+        *ret_freed_bytes = 0;
+        if (memcmp(head, EMPTIED, sizeof(EMPTIED) - 1) == 0)
+                return head + sizeof(EMPTIED) - 1;
+        if (memcmp(head, BEFORE_NUMBER, sizeof(BEFORE_NUMBER) - 1) != 0)
+                return NULL;
         for (; *at >= '0' && *at <= '9'; at++)
                 if (__builtin_mul_overflow(freed, 10, &freed) ||
                     __builtin_add_overflow(freed, (uint64_t) (*at - '0'), &freed))
-                        return false;
+                        return NULL;
         if (at == head + sizeof(BEFORE_NUMBER) - 1 || memcmp(at, AFTER_NUMBER, sizeof(AFTER_NUMBER) - 1) != 0)
+                return NULL;
+        *ret_freed_bytes = freed;
+        return at + sizeof(AFTER_NUMBER) - 1;
+}
+
+bool marker_read(const char *head, uint64_t *ret_freed_bytes) {
+        const char *at, *close;
+        uint64_t freed;
+
+        at = read_beginning(head, &freed);
+        if (!at || head[MARKER_BYTES - 1] != '\n')
                 return false;
-        close = memchr(at, '}', TIME_MAX + sizeof(AFTER_NUMBER) + sizeof(AFTER_TIME));
+        close = memchr(at, '}', TIME_MAX + sizeof(AFTER_TIME));
         if (!close)
                 return false;
         for (at = close + 1; at < head + MARKER_BYTES - 1; at++)

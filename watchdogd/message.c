@@ -19,6 +19,8 @@ size_t message_size(uint32_t type) {
                 return UP_TO(observation);
         case MESSAGE_SAMPLES:
                 return UP_TO(samples);
+        case MESSAGE_INSPECT:
+                return UP_TO(inspect);
         case MESSAGE_DOCKERD_GONE:
                 return UP_TO(gone);
         case MESSAGE_ACT:

@@ -70,6 +70,7 @@ typedef enum MessageType {
         /* supervisor to watcher */
         MESSAGE_TARGET = 1, /* target; also to the trimmer; again when dockerd's pid changed */
         MESSAGE_LOOK,       /* look */
+        MESSAGE_INSPECT,    /* inspect.slot: read all of that log, for torn lines */
         /* watcher to supervisor */
         MESSAGE_OBSERVATION,  /* observation (of any type but the two below where they come in numbers) */
         MESSAGE_SAMPLES,      /* samples, n */
@@ -101,6 +102,9 @@ typedef struct Message {
                         uint64_t time_usec;
                         LogSample sample[SAMPLES_PER_MESSAGE];
                 } samples;
+                struct {
+                        uint32_t slot;
+                } inspect;
                 struct {
                         uint32_t root;
                 } gone;

@@ -155,6 +155,7 @@ static void methods_on_call(VarlinkCall *call, void *userdata) {
                 {"Alerts", method_alerts}, {"Config", method_config}, {"Reload", method_reload},
                 {"Events", method_events}, {"Acknowledge", method_acknowledge}, {"FindLog", method_find_log},
                 {"ArchiveDirectory", method_archive_directory},
+                {"Repair", method_repair},
         };
 
         for (size_t i = 0; i < ELEMENTS(table); i++)

@@ -7,6 +7,7 @@
  *      methods_status.c  Status, Alerts
  *      methods_find.c    FindLog
  *      methods_trim.c    Trim
+ *      methods_repair.c  Repair
  *      methods_events.c  Events
  */
 
@@ -34,6 +35,7 @@ void method_alerts(Methods *m, VarlinkCall *call);
 /* Answers with the open alerts. */
 void methods_reply_alerts(Methods *m, VarlinkCall *call);
 void method_trim(Methods *m, VarlinkCall *call);
+void method_repair(Methods *m, VarlinkCall *call);
 void method_find_log(Methods *m, VarlinkCall *call);
 void method_archive_directory(Methods *m, VarlinkCall *call);
 /* In all partitions; answers the call where there is not exactly one. */

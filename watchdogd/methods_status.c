@@ -41,7 +41,8 @@ static int partition_view_logs(PartitionView *v, const Engine *engine, size_t n_
                 v->logs[i] = (StatusLog){.container = &l->info->container, .sample = l->sample,
                                          .growth_bps = l->growth_bps, .share_permyriad = l->share_permyriad,
                                          .policy = l->policy, .keep_bytes = l->keep_bytes, .max_log_bytes = l->max_log_bytes,
-                                         .is_protected = l->is_protected};
+                                         .is_protected = l->is_protected, .damage = l->damage,
+                                         .damage_detail = l->damage_detail};
         }
         status->logs = v->logs;
         status->n_logs = n;

@@ -36,6 +36,7 @@ static void partition_end_act(Partition *p, const Act *act, const Outcome *outco
 
         engine_settle(p->engine, outcome);
         requests_settle(&p->requests, &ended, outcome);
+        repairs_settle(&p->repairs, &ended, outcome);
 }
 
 void partition_settle(Partition *p, const Outcome *outcome) {
@@ -151,8 +152,12 @@ static void partition_name_asker(const Partition *p, Event *event) {
         const Asker *asker = event->reason == REASON_REQUEST ? requests_find_asker(&p->requests, event->container_id)
                                                              : NULL;
 
-        if (asker)
+        if (event->type == EVENT_REPAIRED)
+                asker = repairs_find_asker(&p->repairs, event->container_id);
+        if (asker) {
+                event->reason = REASON_REQUEST;
                 event->asker = *asker;
+        }
 }
 
 static void partition_send_target(Partition *p);
@@ -238,6 +243,7 @@ Partition *partition_free(Partition *p) {
                 return NULL;
         archiving_forget(p->world.archiving, p);
         requests_refuse_all(&p->requests, -ENOTCONN);
+        repairs_refuse_all(&p->repairs, -ENOTCONN);
         post_done(&p->watcher);
         post_done(&p->trimmer);
         sd_event_source_disable_unref(p->decide);
@@ -343,6 +349,28 @@ void partition_trim(Partition *p, uint32_t slot, uint64_t keep_bytes, Method met
 }
 
 void partition_forget_trims(Partition *p, void *userdata) { requests_forget(&p->requests, userdata); }
+
+void partition_repair(Partition *p, uint32_t slot, const Asker *asker, RepairDone on_done, void *userdata) {
+        Repair repair = {.on_done = on_done, .userdata = userdata, .slot = slot, .asker = *asker};
+        Message message = {.type = MESSAGE_INSPECT, .inspect = {.slot = slot}};
+        int r = engine_may_repair(p->engine, clock_monotonic_usec(), slot);
+        EngineLog log;
+
+        if (r == 0 && engine_get_log(p->engine, slot, &log) < 0)
+                r = ENGINE_E_NO_LOG;
+        if (r == 0 && (!p->watcher_up || p->watcher.missed || post_send(&p->watcher, &message) < 0))
+                r = -ENOTCONN;
+        if (r != 0) {
+                on_done(0, r, NULL, userdata);
+                return;
+        }
+        repair.inode = log.info->inode;
+        memcpy(repair.container, log.info->container.id, sizeof(repair.container));
+        if (!repairs_add(&p->repairs, &repair))
+                on_done(0, -EAGAIN, NULL, userdata);
+}
+
+void partition_forget_repairs(Partition *p, void *userdata) { repairs_forget(&p->repairs, userdata); }
 
 int partition_acknowledge(Partition *p, uint64_t alert_id, uint64_t until_usec, const Asker *asker) {
         uint64_t now_usec = clock_monotonic_usec();

@@ -8,6 +8,7 @@
 #include "children.h"
 #include "engine.h"
 #include "records.h"
+#include "repairs.h"
 #include "requests.h"
 #include "status.h"
 #include "teller.h"
@@ -57,6 +58,10 @@ void partition_trim(Partition *partition, uint32_t slot, uint64_t keep_bytes, Me
 /* What came of an act that the archiver was given. */
 void partition_settle_archive(Partition *partition, const Outcome *outcome);
 void partition_forget_trims(Partition *partition, void *userdata); /* the client is gone: no callback any more */
+
+/* All of a log is looked through for torn lines; what is found is repaired. */
+void partition_repair(Partition *partition, uint32_t slot, const Asker *asker, RepairDone on_done, void *userdata);
+void partition_forget_repairs(Partition *partition, void *userdata); /* the client is gone: no callback any more */
 
 /* As engine_acknowledge(), and tells. until_usec: monotonic. */
 int partition_acknowledge(Partition *partition, uint64_t alert_id, uint64_t until_usec, const Asker *asker);

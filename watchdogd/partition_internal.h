@@ -43,6 +43,7 @@ struct Partition {
         sd_event_source *decide; /* for what is due before the watcher's next look */
         Given given[ACTS_MAX];
         Requests requests;
+        Repairs repairs;
         char docker[PARTITION_ROOTS_MAX][32];
 };
 

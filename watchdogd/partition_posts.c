@@ -92,6 +92,7 @@ static void watcher_on_up(void *userdata) {
         Message message = {.type = MESSAGE_TARGET, .target = p->target};
 
         p->watcher_up = true;
+        repairs_refuse_all(&p->repairs, -ENOTCONN); /* the one before knew of them */
         engine_forget_logs(p->engine);
         (void) post_send(&p->watcher, &message);
         message = (Message){.type = MESSAGE_LOOK, .look = {.serial = ++p->look_serial}};
@@ -113,7 +114,10 @@ static void watcher_on_message(const Message *m, void *userdata) {
         switch (m->type) {
         case MESSAGE_OBSERVATION:
                 (void) engine_observe(p->engine, &m->observation);
-                if (m->observation.type == OBSERVATION_LOST)
+                repairs_observe(&p->repairs, &m->observation);
+                if (m->observation.type == OBSERVATION_LOG_DAMAGE)
+                        partition_decide(p);
+                else if (m->observation.type == OBSERVATION_LOST)
                         partition_on_lost(p, m->observation.lost.error);
                 else if (m->observation.type == OBSERVATION_PARTITION)
                         partition_say_sight(p);

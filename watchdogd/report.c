@@ -33,6 +33,11 @@ void report_log_gone(Watcher *w, uint32_t slot) {
         send_now(w, &w->message);
 }
 
+void report_log_damage(Watcher *w, const LogDamage *damage) {
+        begin(w, OBSERVATION_LOG_DAMAGE)->log_damage = *damage;
+        send_now(w, &w->message);
+}
+
 void report_notice(Watcher *w, NoticeKind kind, uint32_t slot, int error, uint64_t count,
                    const char *detail) {
         Notice *notice = &begin(w, OBSERVATION_NOTICE)->notice;
@@ -84,7 +89,8 @@ void report_sample(Watcher *w, uint32_t slot) {
                 .allocated_bytes = log->allocated_bytes - MIN(log->filler_bytes, log->allocated_bytes),
                 .segments_bytes = log->segments_bytes,
                 .size_bytes = log->size_bytes,
-                .hole_bytes = log->hole_bytes,
+                .hole_bytes = log->has_nul_head ? 0 : log->hole_bytes,
+                .nul_bytes = log->has_nul_head ? log->hole_bytes : 0,
                 .filler_bytes = MIN(log->filler_bytes, log->allocated_bytes),
                 .filler_usec = log->filler_usec,
                 .line_bytes = log->line_bytes,

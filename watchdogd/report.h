@@ -9,6 +9,7 @@
 
 void report_log_info(Watcher *w, const LogInfo *info);
 void report_log_gone(Watcher *w, uint32_t slot);
+void report_log_damage(Watcher *w, const LogDamage *damage);
 void report_notice(Watcher *w, NoticeKind kind, uint32_t slot, int error, uint64_t count,
                    const char *detail);
 void report_partition(Watcher *w, const PartitionSample *sample);

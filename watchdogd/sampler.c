@@ -20,8 +20,9 @@
 /* Enough for 64 of Docker's longest lines (16 KiB in JSON). */
 #define TAIL_BYTES 65536
 
-/* Opening a log to measure it: not for differences that are no trim of ours, nor all the time. */
-#define HOLE_MIN_BYTES MIB(1)
+/* Opening a log to measure it: not for differences that are no page, nor all the time. A head that somebody's truncate
+ * has left may be that small, and a little less shows of it: the last page is not full. */
+#define HOLE_MIN_BYTES KIB(4)
 #define HOLE_GAP_USEC USEC_PER_SEC
 #define LINES_MIN_BYTES MIB(1)
 #define LINES_GAP_USEC (10 * USEC_PER_SEC)
@@ -127,6 +128,18 @@ uint64_t sampler_measure_hole(int fd, uint64_t size_bytes) {
         return (uint64_t) (data - hole);
 }
 
+uint64_t sampler_measure_nuls(int fd, uint64_t size_bytes) {
+        char first = 0;
+        off_t data;
+
+        if (pread(fd, &first, 1, 0) != 1 || first != 0)
+                return 0;
+        data = lseek(fd, 0, SEEK_DATA);
+        if (data < 0 || (uint64_t) data >= size_bytes)
+                return 0; /* nothing is hidden behind it */
+        return MAX((uint64_t) data, UINT64_C(1));
+}
+
 uint32_t sampler_measure_lines(int fd, uint64_t size_bytes) {
         char tail[TAIL_BYTES];
         const char *first, *last;
@@ -188,15 +201,17 @@ void sampler_measure(Watcher *w, Watched *log, int dir_fd, const char *path, boo
         uint64_t gap = log->size_bytes > log->allocated_bytes ? log->size_bytes - log->allocated_bytes : 0;
         uint64_t moved = gap > log->gap_bytes ? gap - log->gap_bytes : log->gap_bytes - gap;
         SamplerSubject subject;
-        bool filler, hole, lines;
+        bool filler, hole, lines, appeared = gap > 0 && log->gap_bytes == 0;
         int fd;
 
         if (log->kind != LOG_KIND_JSON || log->odd)
                 return;
         filler = filler_is_due(w, log, force, now);
-        if (gap <= HOLE_MIN_BYTES)
+        if (gap == 0) {
                 log->hole_bytes = log->gap_bytes = 0;
-        hole = gap > HOLE_MIN_BYTES && (force || (moved > HOLE_MIN_BYTES && since >= HOLE_GAP_USEC));
+                log->has_nul_head = false;
+        }
+        hole = gap > 0 && (force || ((appeared || moved >= HOLE_MIN_BYTES) && since >= HOLE_GAP_USEC));
         lines = log->size_bytes - log->line_size_bytes > LINES_MIN_BYTES &&
                 (hole || since >= LINES_GAP_USEC);
         if (!filler && !hole && !lines)
@@ -212,7 +227,10 @@ void sampler_measure(Watcher *w, Watched *log, int dir_fd, const char *path, boo
                 log->filler_usec = now;
         }
         if (hole) {
-                log->hole_bytes = sampler_measure_hole(fd, log->size_bytes);
+                log->hole_bytes = sampler_measure_nuls(fd, log->size_bytes);
+                log->has_nul_head = log->hole_bytes > 0;
+                if (!log->has_nul_head)
+                        log->hole_bytes = sampler_measure_hole(fd, log->size_bytes);
                 log->gap_bytes = gap;
         }
         if (lines) {

@@ -39,6 +39,9 @@ bool sampler_is_segment(const char *name, const char *log_name);
 /* The hole of ours behind a marker line; 0: none. fd is open for reading. */
 uint64_t sampler_measure_hole(int fd, uint64_t size_bytes);
 
+/* How much of NULs a log begins with that no marker explains, about; 0: none. fd is open for reading. */
+uint64_t sampler_measure_nuls(int fd, uint64_t size_bytes);
+
 /* Mean length of the newest lines, their newlines included; 0: cannot be read. */
 uint32_t sampler_measure_lines(int fd, uint64_t size_bytes);
 
@@ -55,6 +58,6 @@ void sampler_name(const Watched *log, SamplerSubject *ret_subject);
 /* Returns whether the sizes differ from those that were known. */
 bool sampler_take_size(Watched *log, const struct stat *st);
 
-/* Opens the log for a moment where a hole or filler may have come or gone (force: at any rate where there may be
- * some), or where it grows so fast that the length of its lines is worth knowing. */
+/* Opens the log for a moment where a hole, filler or a head of NULs may have come or gone (force: at any rate where there
+ * may be some), or where it grows so fast that the length of its lines is worth knowing. */
 void sampler_measure(Watcher *w, Watched *log, int dir_fd, const char *path, bool force);

@@ -22,6 +22,7 @@ typedef struct Intent {
         uint64_t size_bytes_before; /* tells a collapse that was done from one that was not */
         uint64_t blank_from, blank_to; /* the whole line that the cut goes through becomes spaces */
         uint64_t cut_from, cut_to;     /* the range that is collapsed or punched, block-aligned */
+        uint64_t behind_hash;          /* METHOD_BLANK: of what stands behind the blank, in the same line */
 } Intent;
 
 typedef struct StagePage {

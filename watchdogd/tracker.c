@@ -6,6 +6,7 @@
 
 #include "beneath.h"
 #include "dockerds.h"
+#include "inspect.h"
 #include "introduction.h"
 #include "looks.h"
 #include "report.h"
@@ -142,6 +143,15 @@ static void disarm(Watcher *w, Watched *log) {
 /* ---- what the log looks like
  * --------------------------------------------------------------------------------- */
 
+static bool take_size(Watcher *w, uint32_t slot, const struct stat *st) {
+        Watched *log = watched_get(&w->table, slot);
+        const uint64_t size_bytes_before = log->size_bytes;
+        const bool changed = sampler_take_size(log, st);
+
+        inspect_note_size(w, slot, size_bytes_before);
+        return changed;
+}
+
 bool tracker_sample(Watcher *w, uint32_t slot) {
         Watched *log = watched_get(&w->table, slot);
         int dir_fd = roots_fd(w, log->root);
@@ -166,7 +176,7 @@ bool tracker_sample(Watcher *w, uint32_t slot) {
                 watcher_leave(w);
                 return false;
         }
-        changed = sampler_take_size(log, &st);
+        changed = take_size(w, slot, &st);
         if (changed) {
                 log->changed_usec = clock_monotonic_usec();
                 sampler_measure(w, log, dir_fd, subject.path, false);
@@ -190,7 +200,7 @@ void tracker_cool(Watcher *w, uint32_t slot) {
         if (fd < 0 || fstat(fd, &st) < 0 || st.st_ino != log->inode) {
                 watched_list_remove(&w->table, WATCHED_HOT, slot);
                 tracker_mark(w, slot);
-        } else if (arm(w, slot, fd, &st) || sampler_take_size(log, &st))
+        } else if (arm(w, slot, fd, &st) || take_size(w, slot, &st))
                 log->unchanged_looks = 0; /* stays on the list it is on; an armed watch does no harm there */
         else
                 watched_list_remove(&w->table, WATCHED_HOT, slot);
@@ -205,7 +215,9 @@ static void forget_file(Watcher *w, uint32_t slot) {
 
         disarm(w, log);
         watched_list_remove(&w->table, WATCHED_HOT, slot);
+        inspect_forget(w, slot);
         log->inode = log->allocated_bytes = log->size_bytes = log->hole_bytes = log->gap_bytes = 0;
+        log->has_nul_head = false;
         log->line_size_bytes = log->filler_bytes = log->filler_usec = 0;
         log->has_writer = log->wants_writer = false;
 }
@@ -227,6 +239,7 @@ static const char *examine_file(Watcher *w, uint32_t slot, int folder_fd, const 
         _cleanup_close_ int fd = -EBADF;
         struct stat st;
         const char *oddity;
+        bool fresh;
 
         watcher_enter(w, "openat2", subject->text);
         /* O_PATH: opens the link itself, and neither wakes a FIFO nor counts as a reader. */
@@ -244,12 +257,16 @@ static const char *examine_file(Watcher *w, uint32_t slot, int folder_fd, const 
                 forget_file(w, slot);
                 return oddity;
         }
-        if (st.st_ino != log->inode)
+        fresh = st.st_ino != log->inode;
+        if (fresh)
                 take_file(w, slot, &st);
         watcher_enter(w, "inotify_add_watch", subject->text);
         if (!watched_is_listed(log, WATCHED_HOT) && arm(w, slot, fd, &st) && log->log_wd > 0)
                 heat(w, slot);
-        (void) sampler_take_size(log, &st);
+        if (fresh && w->scanning) /* what it held before is nothing that we have seen */
+                (void) sampler_take_size(log, &st);
+        else
+                (void) take_size(w, slot, &st);
         sampler_measure(w, log, folder_fd, subject->log_name, true);
         return NULL;
 }

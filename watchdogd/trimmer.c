@@ -17,6 +17,7 @@
 #include "fill.h"
 #include "heal.h"
 #include "message.h"
+#include "repair.h"
 #include "role.h"
 #include "segments.h"
 #include "text.h"
@@ -137,8 +138,9 @@ static int finish_intent(Trimmer *t) {
                 if (r == LOGFILE_E_CHANGED || r == LOGFILE_E_ODD || r == LOGFILE_E_FIXED)
                         continue;
                 if (r == 0) {
-                        r = intent->method == METHOD_FILL ? fill_finish(&t->log, intent, t->look_fd) :
-                                                            cut_finish(&t->log, intent);
+                        r = intent->method == METHOD_FILL  ? fill_finish(&t->log, intent, t->look_fd) :
+                            intent->method == METHOD_BLANK ? repair_finish(&t->log, intent) :
+                                                             cut_finish(&t->log, intent);
                         logfile_close(&t->log);
                 }
                 return r;
@@ -263,6 +265,10 @@ static ActResult act_on_open_log(Job *job) {
                 return fill_log(f, intent, act, job->t->look_fd, check_again, job, job->o);
         case METHOD_HEAL:
                 return heal_log(f, job->o);
+        case METHOD_BLANK:
+                return repair_lines(f, intent, act, check_again, job, job->o);
+        case METHOD_MARK:
+                return repair_head(f, check_again, job, job->o);
         case METHOD_TRUNCATE:
                 return act_truncate(job);
         default:
@@ -354,6 +360,8 @@ static ActResult act_do(Trimmer *t, const Act *act, Outcome *o) {
         case METHOD_FILL:
         case METHOD_TRUNCATE:
         case METHOD_HEAL:
+        case METHOD_BLANK:
+        case METHOD_MARK:
                 return act_about_log(t, act, o);
         case METHOD_BALLAST_MAKE:
         case METHOD_BALLAST_RELEASE:

@@ -2,7 +2,7 @@
 #pragma once
 
 /* The watcher's memory of the logs it watches: one small record a container (names and labels stay on
- * disk and are read again when they are to be told), found by slot or by id, and three lists that logs
+ * disk and are read again when they are to be told), found by slot or by id, and four lists that logs
  * come and go on. */
 
 #include <stdbool.h>
@@ -19,6 +19,7 @@ typedef enum WatchedList {
         WATCHED_HOT,       /* sampled at every look */
         WATCHED_UNWATCHED, /* no watch could be had: sampled in turns at every look */
         WATCHED_DIRTY,     /* something of it has changed: to be read again */
+        WATCHED_SUSPECT,   /* grew while the partition was full, or somebody asked: may have torn lines */
         _WATCHED_LIST_MAX,
 } WatchedList;
 
@@ -33,7 +34,8 @@ typedef struct Watched {
         uint8_t id[32];
         uint64_t info_hash;       /* of what was told last; 0: not introduced yet */
         uint64_t inode;           /* of the log; 0: there is none */
-        uint64_t allocated_bytes, size_bytes, segments_bytes, hole_bytes;
+        uint64_t allocated_bytes, size_bytes, segments_bytes;
+        uint64_t hole_bytes;      /* of a hole of ours behind a marker; has_nul_head: of the NULs at its head */
         uint64_t gap_bytes;       /* size minus allocated when the hole was measured */
         uint64_t line_size_bytes; /* size when the lines were measured */
         uint64_t measured_usec;   /* lines or hole were measured */
@@ -41,6 +43,8 @@ typedef struct Watched {
         uint64_t filler_usec;     /* when that was looked at; 0: to be looked at */
         uint64_t changed_usec;    /* the size last changed */
         uint64_t due_usec;        /* on the dirty list: not to be read before */
+        uint64_t inspect_from;    /* on the list of suspects: to be read from there ... */
+        uint64_t inspect_usec;    /* ... and not before; 0: once it has grown */
         uint64_t refreshed_usec;  /* all of it was last read; 0: never */
         int32_t folder_wd, log_wd; /* 0: none */
         int32_t writer_fd;
@@ -53,11 +57,16 @@ typedef struct Watched {
         bool has_writer : 1;     /* the dockerd of its root has it open as writer_fd */
         bool running : 1;
         bool odd : 1;
+        bool has_nul_head : 1;
         bool seen : 1;           /* by the scan under way */
         bool in_grace : 1;       /* its config.v2.json is missing since refreshed_usec */
         bool told_odd : 1, told_bad : 1, told_label : 1;
         bool wants_writer : 1;   /* a scan of dockerd's descriptors is to look for it */
+        bool inspect_aligned : 1; /* a line begins at inspect_from */
+        bool inspect_told : 1;    /* that it has torn lines */
+        bool inspect_ordered : 1; /* somebody asked for it */
         uint8_t writer_tries;
+        uint8_t inspect_tries;    /* how often it was told without a change */
 } Watched;
 
 typedef struct WatchedTable {

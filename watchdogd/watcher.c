@@ -9,6 +9,7 @@
 #include <signal.h>
 
 #include "dockerds.h"
+#include "inspect.h"
 #include "looks.h"
 #include "report.h"
 #include "roots.h"
@@ -55,7 +56,8 @@ static int receive(Watcher *w) {
                 } else if (r == 0 && w->message.type == MESSAGE_LOOK) {
                         w->order = w->message.look;
                         w->has_order = true;
-                }
+                } else if (r == 0 && w->message.type == MESSAGE_INSPECT)
+                        inspect_order(w, w->message.inspect.slot);
         }
 }
 
@@ -90,6 +92,7 @@ static uint64_t next_wake(const Watcher *w) {
         uint64_t next = watcher_earlier(looks_next(w), tracker_next_due(w));
 
         next = watcher_earlier(next, w->writers_usec);
+        next = watcher_earlier(next, inspect_next(w));
         return watcher_earlier(next, roots_next_scan(w));
 }
 
@@ -120,6 +123,7 @@ static void turn(Watcher *w) {
         if (w->writers_usec != 0 && w->writers_usec <= clock_monotonic_usec())
                 dockerds_search(w);
         roots_scan(w);
+        inspect_run_due(w);
         report_flush(w); /* samples carry the time of the first one in their message */
         roots_close(w);
 }
@@ -157,6 +161,7 @@ static void done(Watcher *w) {
         watches_done(&w->watches);
         watched_done(&w->table);
         catalog_release(&w->catalog);
+        free(w->inspect.buffer);
         free(w);
 }
 

@@ -8,6 +8,7 @@
  *      dockerds.c  the dockerd of each root: its end, and which logs it has open
  *      tracker.c   one container: what is known of it, its watches, its events
  *      looks.c     a look: the partition, and the logs that are due
+ *      inspect.c   torn lines, in what was appended while the partition was full
  *      report.c    what is sent to the supervisor
  *
  * Between two turns of the loop no file or folder of the partition is open: a removed log gives its
@@ -67,6 +68,13 @@ typedef struct Watcher {
         uint32_t unwatched_turn;  /* whose turn it is on that list */
         uint32_t round_slot;      /* the slow round over all logs */
         uint64_t round_usec;      /* until when its pace is settled */
+
+        struct {
+                bool is_full;             /* as of the last look */
+                uint64_t full_until_usec; /* what grows until then may be torn */
+                uint64_t next_usec;       /* nothing is read before */
+                char *buffer;             /* while there is something to read */
+        } inspect;
 
         uint64_t writers_usec; /* when to look through dockerd's descriptors; 0: nobody waits for that */
         uint64_t writers_searched_usec;

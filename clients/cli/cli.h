@@ -30,6 +30,7 @@ int command_status(const Arguments *a);
 int command_check(const Arguments *a);
 int command_trim(const Arguments *a);
 int command_logs(const Arguments *a);
+int command_repair(const Arguments *a);
 int command_pause(const Arguments *a);
 int command_alerts(const Arguments *a);
 int command_ack(const Arguments *a);

@@ -19,6 +19,7 @@ enum {
         RELOAD = 1 << 7,
         ACK = 1 << 8,
         LOGS = 1 << 9,
+        REPAIR = 1 << 10,
         ALL = -1,
 };
 
@@ -42,6 +43,9 @@ static const Command commands[] = {
         {"trim", "NAME", TRIM, 1, 1, command_trim, "free the head of one container's log now",
                 "NAME is a container's name, its id, or the beginning of its id. The newest lines stay.\n"
                 "METHOD is " METHODS_FOR_PEOPLE "."},
+        {"repair", "NAME", REPAIR, 1, 1, command_repair, "look for torn lines in one container's log, blank them",
+                "A full disk may have torn lines, and `docker logs` stops at the first. Only what no reader can\n"
+                "read is touched. The guard does it by itself where it saw the disk full."},
         {"pause", "[PARTITION]", PAUSE, 0, 1, command_pause, "no acts for a while; alerts go on",
                 "For a planned restore, say. It ends by itself. Without PARTITION: everywhere."},
         {"alerts", "", ALERTS, 0, 0, command_alerts, "the alerts that are open", NULL},
@@ -81,7 +85,7 @@ static const CliOption cli_options[] = {
         {"until", "TIME", 0, LOGS, TEXT, offsetof(Arguments, until), "up to then"},
         {"archives-only", NULL, 0, LOGS, FLAG, offsetof(Arguments, archives_only), "only what was archived"},
         {"follow", NULL, 'f', EVENTS | LOGS, FLAG, offsetof(Arguments, follow), "go on with what happens next"},
-        {"json", NULL, 'j', STATUS | CHECK | LOGS | TRIM | PAUSE | ALERTS | ACK | EVENTS | CONFIG, FLAG,
+        {"json", NULL, 'j', STATUS | CHECK | LOGS | TRIM | REPAIR | PAUSE | ALERTS | ACK | EVENTS | CONFIG, FLAG,
                 offsetof(Arguments, json), "print JSON, for programs"},
         {"socket", "PATH", 's', ALL, TEXT, offsetof(Arguments, socket),
                 "where diskbrake listens (DISKBRAKE_SOCKET)"},

@@ -7,12 +7,17 @@
 
 #define OFFENDERS_MAX 5
 #define QUIET_MAX 3
+#define DAMAGED_MAX 5
 
 static const TableColumn columns[] = {
         {NULL, 32, false}, {"growth", 11, true}, {"size", 9, true}, {"share", 6, true}, {"", 12, false},
 };
 
 static bool grows(const cJSON *log) { return render_number(log, "growth_bps") >= 1; }
+
+static bool is_damaged(const cJSON *log) {
+        return cJSON_IsString(cJSON_GetObjectItemCaseSensitive(log, "damage"));
+}
 
 /* One word where there is more to know: it fits the last column. */
 static const char *remark(const cJSON *log) {
@@ -22,6 +27,8 @@ static const char *remark(const cJSON *log) {
                 return "protected";
         if (driver && (streq(driver, "local") || streq(driver, "other")))
                 return "never cut";
+        if (is_damaged(log))
+                return "damaged";
         if (render_bytes(log, "hole_bytes") > 0)
                 return "has a hole";
         if (driver && streq(driver, "unknown")) /* whether it runs is not known either */
@@ -45,6 +52,30 @@ static void print_log(FILE *out, const Style *style, const cJSON *log) {
 
         const char *cells[] = {name, growth, size, share, remark(log)};
         table_row(out, style, columns, ELEMENTS(columns), cells);
+}
+
+/* All that are known, whatever they grow: they are few, or somebody has to know. */
+static void print_damaged(FILE *out, const Style *style, const cJSON *logs) {
+        char name[256], damage[32], why[256], text[RENDER_TEXT_MAX];
+        const cJSON *log;
+        unsigned n = 0;
+
+        cJSON_ArrayForEach(log, logs) {
+                if (!is_damaged(log) || ++n > DAMAGED_MAX)
+                        continue;
+                (void) render_field(style, log, "name", name, sizeof(name));
+                (void) render_field(style, log, "damage", damage, sizeof(damage));
+                (void) render_field(style, log, "damage_detail", why, sizeof(why));
+                (void) snprintf(text, sizeof(text), "%s: %s; %s", name,
+                        streq(damage, "torn") ? "a torn line hides what follows it" :
+                                                "NULs at its head hide what follows them",
+                        *why ? why : "it is about to be repaired");
+                fputs("  ", out);
+                render_ink(out, style, INK_WARNING, "damaged: ");
+                render_wrapped(out, text, 11, 11);
+        }
+        if (n > DAMAGED_MAX)
+                fprintf(out, "  and %u more that are damaged: diskbrake status --json\n", n - DAMAGED_MAX);
 }
 
 void render_logs(FILE *out, const Style *style, const cJSON *partition) {
@@ -74,4 +105,5 @@ void render_logs(FILE *out, const Style *style, const cJSON *partition) {
         }
         if (n_total > n_shown)
                 fprintf(out, "  and %llu more\n", (unsigned long long) (n_total - n_shown));
+        print_damaged(out, style, logs);
 }

@@ -41,6 +41,8 @@ static const EventKind kinds[] = {
           "794e6c16e40048a98a1b59a7af661fa9" },
         { EVENT_NOTHING_LEFT, LEVEL_OK, ANY, CRIT, "nothing-left", "1fd9efb0acad49008a41776b6a909af2" },
         { EVENT_HEALED, LEVEL_OK, ANY, INFO, "healed", "d8b029819825464c8ac2e1bf12f1c48b" },
+        { EVENT_REPAIRED, LEVEL_OK, ANY, NOTICE, "repaired", "48797b8e59f245c2b6e79a2359e29c87" },
+        { EVENT_DAMAGED, LEVEL_OK, ANY, WARNING, "damaged", "f6bac116e6bb49268cbb2a0e7191844c" },
         { EVENT_BLIND, LEVEL_OK, ANY, CRIT, "blind", "f4ceb7e958c147109d9cd03b2617eac5" },
         { EVENT_SIGHT, LEVEL_OK, ANY, NOTICE, "sight", "d76487c622c14ad58cfe127656e93b34" },
         { EVENT_CANNOT_ACT, LEVEL_OK, ANY, CRIT, "cannot-act", "387a8482dee943e79812787ee5136535" },

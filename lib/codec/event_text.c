@@ -155,6 +155,9 @@ static void say_act_failed(Text *text, const Event *e) {
         else if (e->method == METHOD_HEAL) {
                 text_append(text, "could not heal ");
                 event_phrase_log(text, e);
+        } else if (e->method == METHOD_BLANK || e->method == METHOD_MARK) {
+                text_append(text, "could not repair ");
+                event_phrase_log(text, e);
         } else {
                 text_appendf(text, "could not free %s", bytes_format(e->wanted_bytes, wanted));
                 where_append(text, e);
@@ -162,6 +165,30 @@ static void say_act_failed(Text *text, const Event *e) {
         event_phrase_detail(text, ": ", e);
         event_phrase_error(text, ": ", e->error);
         event_phrase_asker(text, "; asked for ", &e->asker);
+}
+
+static const char torn_effect[] = "a line that a full disk cut off hides what follows it from `docker logs`";
+static const char head_effect[] = "somebody emptied it while it was written to, and `docker logs` stops at the NULs at its head";
+
+static void say_repaired(Text *text, const Event *e) {
+        Units bytes;
+
+        event_phrase_log(text, e);
+        text_append(text, " is repaired: ");
+        if (e->method == METHOD_BLANK)
+                text_appendf(text, "%s of torn lines are blank now, and %s", bytes_format(e->cut_bytes, bytes),
+                                method_reader_effect(e->method));
+        else
+                text_appendf(text, "of the NULs that somebody's truncate left at its head %s; %s",
+                                e->wanted_bytes > 0 ? "a hole is left behind a record" : "none is left",
+                                e->wanted_bytes > 0 ? method_reader_effect(e->method) : "all readers work again");
+        event_phrase_asker(text, "; asked for ", &e->asker);
+}
+
+static void say_damaged(Text *text, const Event *e) {
+        event_phrase_log(text, e);
+        text_appendf(text, " is damaged: %s", e->method == METHOD_BLANK ? torn_effect : head_effect);
+        event_phrase_detail(text, "; it stays so: ", e);
 }
 
 static void say_nothing_left(Text *text, const Event *e) {
@@ -406,6 +433,12 @@ char *event_message(const Event *e, char *buf, size_t buf_bytes) {
         case EVENT_HEALED:
                 event_phrase_log(&text, e);
                 text_append(&text, " is healed: the hole or filler in it is taken out and all readers work again");
+                break;
+        case EVENT_REPAIRED:
+                say_repaired(&text, e);
+                break;
+        case EVENT_DAMAGED:
+                say_damaged(&text, e);
                 break;
         case EVENT_NOTICE:
                 say_notice(&text, e);

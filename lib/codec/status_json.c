@@ -53,6 +53,8 @@ static void add_log(JsonWriter *w, const StatusLog *log) {
         json_writer_add_uint(w, "keep_bytes", log->keep_bytes);
         json_writer_add_bool(w, "protected", log->is_protected);
         json_writer_add_uint(w, "max_log_bytes", log->max_log_bytes);
+        json_writer_add_string(w, "damage", log->damage == DAMAGE_NONE ? NULL : damage_kind_to_string(log->damage));
+        json_writer_add_string(w, "damage_detail", log->damage_detail ? log->damage_detail : "");
         json_writer_end_object(w);
 }
 
@@ -189,6 +191,16 @@ void status_json_trimmed(JsonWriter *w, const StatusTrimmed *trimmed) {
         json_writer_add_uint(w, "cut_bytes", trimmed->cut_bytes);
         json_writer_add_uint(w, "allocated_bytes", trimmed->allocated_bytes);
         json_writer_add_bool(w, "dry_run", trimmed->dry_run);
+        json_writer_end_object(w);
+        json_writer_end_object(w);
+}
+
+void status_json_repaired(JsonWriter *w, const char *name, const char *id, uint64_t repaired_bytes) {
+        json_writer_begin_object(w, NULL);
+        json_writer_begin_object(w, "repaired");
+        json_writer_add_string(w, "name", name);
+        json_writer_add_string(w, "id", id);
+        json_writer_add_uint(w, "repaired_bytes", repaired_bytes);
         json_writer_end_object(w);
         json_writer_end_object(w);
 }

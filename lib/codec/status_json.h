@@ -13,5 +13,7 @@ void status_json_alerts(JsonWriter *w, const StatusAlert *alerts, size_t n_alert
 void status_json_trimmed(JsonWriter *w, const StatusTrimmed *trimmed);
 /* Of FindLog. path: "" where there is no file that is Docker's alone; archives: "" where none are kept. */
 void status_json_found(JsonWriter *w, const ContainerInfo *container, const char *path, const char *archives);
+/* Of Repair. */
+void status_json_repaired(JsonWriter *w, const char *name, const char *id, uint64_t repaired_bytes);
 void status_json_mounts(JsonWriter *w, const char *const *mounts, size_t n_mounts); /* of Pause */
 void status_json_config(JsonWriter *w, const char *text, const char *file);

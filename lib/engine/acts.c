@@ -98,8 +98,9 @@ bool acts_begin(Engine *e, LogEntry *entry, Act *act, uint64_t now_usec) {
                         e->archive_act = act->id;
                 if (entry) {
                         entry->act = act->id;
-                        /* What was archived is freed as soon as it is; and what is done at no pressure holds up nothing. */
-                        if (act->method != METHOD_ARCHIVE && !act->by_limit)
+                        /* What was archived is freed as soon as it is; what is done at no pressure holds up nothing; a repair
+                         * frees nothing. */
+                        if (act->method != METHOD_ARCHIVE && !act->by_limit && !repair_is_one(act->method))
                                 entry->last_act_usec = now_usec;
                 }
                 return true;

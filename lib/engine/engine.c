@@ -212,9 +212,13 @@ static void news_of_log(LogEntry *entry, const LogInfo *info) {
                 entry->archived = (Archived){};
                 entry->archive_is_freed = false;
                 entry->limit_at_usec = entry->limit_size_bytes = 0;
+                entry->repair_at_usec = entry->repair_backoff_usec = 0;
+                entry->repair_failed = false;
         }
-        if (old->inode != info->inode)
+        if (old->inode != info->inode) {
                 entry->sample.filler_usec = 0; /* it was another file's */
+                entry->torn = entry->damage_said = false;
+        }
 }
 
 static int observe_log_info(Engine *e, const LogInfo *info) {
@@ -308,6 +312,8 @@ int engine_observe(Engine *e, const Observation *o) {
                 e->ballast_bytes = o->filesystem.ballast_bytes;
                 e->ballast_known = o->filesystem.may_have_ballast;
                 return 0;
+        case OBSERVATION_LOG_DAMAGE:
+                return repair_observe(e, &o->log_damage);
         case OBSERVATION_NOTICE: /* for people; changes nothing here */
                 return 0;
         }
@@ -366,6 +372,7 @@ void engine_decide(Engine *e, uint64_t now_usec, Plan *ret_plan, uint64_t *ret_w
         if (e->sampled_usec != 0 && !e->blind)
                 update_level(e, ret_plan, now_usec, &wake_usec);
         archiving_give_way(e, ret_plan, now_usec);
+        repair_tell(e, ret_plan, now_usec);
         if (may_act(e, now_usec))
                 plan_work(e, ret_plan, now_usec, &wake_usec);
         else if (now_usec < e->paused_until_usec)

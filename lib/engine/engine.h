@@ -86,6 +86,9 @@ bool acknowledgement_holds(const Acknowledgement *a, Level level, uint64_t now_u
 int engine_trim(Engine *e, uint64_t now_usec, uint32_t slot, uint64_t keep_bytes, Method method,
                 bool dry_run, Act *ret_act);
 
+/* Whether that log would be repaired if torn lines were found in it. Positive ENGINE_E_*: why not. */
+int engine_may_repair(const Engine *e, uint64_t now_usec, uint32_t slot);
+
 /* ---- what status shows
  * -------------------------------------------------------------------------------------- */
 
@@ -119,6 +122,8 @@ typedef struct EngineLog {
         uint64_t keep_bytes, max_log_bytes;
         bool is_protected;
         uint64_t last_act_usec; /* 0: never */
+        DamageKind damage;
+        const char *damage_detail; /* why it is not repaired now; "": it will be, or there is none */
 } EngineLog;
 /* The first n_max logs, offenders first (growth, then size). Returns how many were written. Not for the hot
  * path. */

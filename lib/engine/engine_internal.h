@@ -19,6 +19,8 @@
 /* Under way in all, with those whose trimmer does not answer. */
 #define ACTS_UNDER_WAY_MAX 16
 #define EVENTS_PENDING_MAX 16
+/* Torn logs whose ranges are known at a time: those of others are told again. */
+#define ENGINE_DAMAGES_MAX 16
 
 typedef struct ActUnderWay {
         Act act; /* id 0: free */
@@ -91,6 +93,8 @@ struct Engine {
 
         uint64_t freed_total_bytes;
         uint32_t n_acts_total;
+
+        LogDamage damages[ENGINE_DAMAGES_MAX]; /* to be repaired; n 0: free */
 };
 
 /* ---- events.c */
@@ -154,6 +158,8 @@ void archiving_settle(Engine *e, LogEntry *entry, const ActUnderWay *u, const Ou
 /* What came of an act, as an event to be told with the next decision. entry: NULL: not about a log. */
 Event *settle_tell(Engine *e, EventType type, const LogEntry *entry, const ActUnderWay *u, const Outcome *o,
                 uint64_t now_usec);
+/* The log as the trimmer left it; what was appended meanwhile is growth. */
+void settle_rebase(Engine *e, LogEntry *entry, const Outcome *o, uint64_t now_usec);
 
 /* ---- log_limit.c: MaxLogSize=, at no pressure */
 
@@ -161,13 +167,24 @@ Event *settle_tell(Engine *e, EventType type, const LogEntry *entry, const ActUn
 void log_limit_plan(Engine *e, Plan *plan, uint64_t now_usec, uint64_t *wake_usec);
 void log_limit_settle(Engine *e, LogEntry *entry, const ActUnderWay *u, const Outcome *o, uint64_t now_usec);
 
+/* ---- repair.c */
+
+bool repair_is_one(Method method);
+DamageKind repair_kind(const LogEntry *entry);
+/* Why a damaged log is not repaired now; "": it will be. */
+const char *repair_hindrance(const Engine *e, const LogEntry *entry, uint64_t now_usec);
+int repair_observe(Engine *e, const LogDamage *damage);
+void repair_tell(Engine *e, Plan *plan, uint64_t now_usec);
+void repair_plan(Engine *e, Plan *plan, uint64_t now_usec, uint64_t *wake_usec);
+void repair_settle(Engine *e, LogEntry *entry, const ActUnderWay *u, const Outcome *o, uint64_t now_usec);
+
 /* ---- plan.c */
 
 unsigned plan_scale(const Engine *e);
 void plan_acts(Engine *e, Plan *plan, const Ranking *ranking, uint64_t now_usec);
 /* What was archived is freed next, as it was meant to be. */
 void plan_archived(Engine *e, Plan *plan, uint64_t now_usec);
-/* Healing and making the ballast: what is done in quiet times. ret_wake_usec: when there is more of it. */
+/* Healing, repairing and making the ballast: what is done in quiet times. ret_wake_usec: when there is more of it. */
 void plan_upkeep(Engine *e, Plan *plan, uint64_t now_usec, uint64_t *ret_wake_usec);
 
 /* A log has grown by that much, which a filesystem that shows it late has not shown yet. */

@@ -69,6 +69,7 @@ void engine_forget_logs(Engine *e) {
 
         remember_logs(e, remembered);
         memcpy(e->remembered, remembered, sizeof(remembered));
+        memset(e->damages, 0, sizeof(e->damages));
         while ((entry = log_table_next(&e->logs, &cursor)))
                 log_table_remove(&e->logs, entry);
 }

@@ -78,7 +78,9 @@ void log_table_set_sample(LogTable *t, LogEntry *entry, const LogSample *sample)
         entry->sample = *sample;
         entry->sample.slot = entry->info.slot;
         t->allocated_bytes += log_entry_total_bytes(entry);
-        log_table_list(t, entry, LOG_LIST_HOLED, sample->hole_bytes > 0 || sample->filler_bytes > 0);
+        log_table_list(t, entry, LOG_LIST_HOLED, sample->hole_bytes > 0 || sample->filler_bytes > 0 || sample->nul_bytes > 0);
+        if (sample->nul_bytes == 0 && !entry->torn)
+                entry->damage_said = false;
         list_over(t, entry);
 }
 

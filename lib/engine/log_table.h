@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The logs of a partition by their slot, with a list of those that grew lately, one of those with a hole or filler to heal,
- * and one of those that are larger than they may be. Memory is taken in chunks when a slot appears that needs one; entries
- * never move. */
+/* The logs of a partition by their slot, with a list of those that grew lately, one of those with a hole or filler to heal
+ * or a head of NULs, and one of those that are larger than they may be. Memory is taken in chunks when a slot appears that
+ * needs one; entries never move. */
 
 #include "engine.h"
 #include "policy.h"
@@ -58,6 +58,11 @@ struct LogEntry {
         uint64_t limit_said_usec;  /* 0: never */
         Archived archived;
         bool archive_is_freed; /* nothing of what is archived is still in the log; false: not known */
+
+        bool torn;              /* it has torn lines, as the watcher has said last */
+        bool damage_said;       /* that this damage stays */
+        bool repair_failed;     /* the last try */
+        uint64_t repair_at_usec, repair_backoff_usec;
 };
 
 typedef struct LogTable {

@@ -30,7 +30,8 @@ Event *settle_tell(Engine *e, EventType type, const LogEntry *entry, const ActUn
         event->error = o->error;
         event->archived = u->act.until_offset != 0 || u->act.segment_inode != 0;
         event->should_archive = entry && entry->policy.policy == POLICY_ARCHIVE && e->config.archive_bytes != 0 &&
-                                e->config.archive_permyriad != 0 && u->act.method != METHOD_HEAL;
+                                e->config.archive_permyriad != 0 && u->act.method != METHOD_HEAL &&
+                                !repair_is_one(u->act.method);
         memcpy(event->detail, o->stage, sizeof(o->stage));
         event->detail[sizeof(o->stage) - 1] = 0;
         if (u->act.by_hand)
@@ -54,8 +55,7 @@ static void postpone_heal(LogEntry *entry, uint64_t now_usec) {
         entry->heal_at_usec = now_usec + entry->heal_backoff_usec;
 }
 
-/* The log as the trimmer left it; what was appended meanwhile is growth. */
-static void rebase(Engine *e, LogEntry *entry, const Outcome *o, uint64_t now_usec) {
+void settle_rebase(Engine *e, LogEntry *entry, const Outcome *o, uint64_t now_usec) {
         double before = (double) log_entry_total_bytes(entry);
         LogSample sample = entry->sample;
 
@@ -67,6 +67,8 @@ static void rebase(Engine *e, LogEntry *entry, const Outcome *o, uint64_t now_us
                 sample.hole_bytes = o->hole_bytes;
                 sample.filler_bytes = o->filler_bytes;
                 sample.filler_usec = o->end_usec;
+                if (o->method == METHOD_MARK)
+                        sample.nul_bytes = 0;
         }
         log_table_set_sample(&e->logs, entry, &sample);
         entry->sampled_usec = MAX(entry->sampled_usec, now_usec);
@@ -137,7 +139,7 @@ static void settle_done(
                 return;
         }
         if (entry)
-                rebase(e, entry, o, now_usec);
+                settle_rebase(e, entry, o, now_usec);
         if (o->method != METHOD_HEAL) {
                 settle_cut(e, entry, u, o, now_usec);
                 return;
@@ -208,7 +210,7 @@ static void settle_log(
                 entry->archived = (Archived){}; /* freed, or its offsets may mean something else now */
         if (u->act.by_limit) {
                 if (entry && o->result == ACT_DONE)
-                        rebase(e, entry, o, now_usec);
+                        settle_rebase(e, entry, o, now_usec);
                 log_limit_settle(e, entry, u, o, now_usec);
                 return;
         }
@@ -264,5 +266,8 @@ void engine_settle(Engine *e, const Outcome *outcome) {
                 entry = NULL; /* the slot is another log's by now */
         if (entry)
                 entry->act = 0;
-        settle_log(e, entry, &u, &o, now_usec);
+        if (repair_is_one(o.method))
+                repair_settle(e, entry, &u, &o, now_usec);
+        else
+                settle_log(e, entry, &u, &o, now_usec);
 }

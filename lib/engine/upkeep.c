@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What is done in quiet times: healing punched and filled logs that are at rest, and making the ballast. */
+/* What is done in quiet times: healing punched and filled logs that are at rest, repairing damaged ones, and making the
+ * ballast. */
 
 #include "engine_internal.h"
 
@@ -9,7 +10,7 @@
 #define BALLAST_ROOM 4
 
 static bool may_heal(const Engine *e, const LogEntry *entry) {
-        return entry->act == 0 && !entry->info.odd && e->can_collapse && !entry->info.container.running &&
+        return entry->act == 0 && entry->sample.hole_bytes > 0 && !entry->info.odd && e->can_collapse && !entry->info.container.running &&
                         entry->info.writer.pid == 0 && entry->info.container.driver == LOG_DRIVER_JSON_FILE;
 }
 
@@ -64,6 +65,7 @@ void plan_upkeep(Engine *e, Plan *plan, uint64_t now_usec, uint64_t *ret_wake_us
 
         if (e->config.mode == MODE_ENFORCE && !e->acting) {
                 heal(e, plan, now_usec, &wake_usec);
+                repair_plan(e, plan, now_usec, &wake_usec);
                 make_ballast(e, plan, now_usec, &wake_usec);
                 log_limit_plan(e, plan, now_usec, &wake_usec);
         }

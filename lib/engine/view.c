@@ -58,6 +58,8 @@ static void fill(const Engine *e, const LogEntry *entry, double all_bps, EngineL
                 .max_log_bytes = entry->policy.max_log_bytes,
                 .is_protected = entry->policy.is_protected,
                 .last_act_usec = entry->last_act_usec,
+                .damage = repair_kind(entry),
+                .damage_detail = repair_kind(entry) == DAMAGE_NONE ? "" : repair_hindrance(e, entry, e->sampled_usec),
         };
 }
 

@@ -24,6 +24,9 @@ static const struct {
                 "everything before is gone, `docker logs -f` and `--tail` may need a restart of the "
                 "container" },
         [METHOD_HEAL] = { "heal", "all readers work again" },
+        [METHOD_BLANK] = { "blank", "readers get to what stands behind the torn line" },
+        [METHOD_MARK] = { "mark",
+                "`docker logs -f` and `--tail` work, so do all readers once the container has stopped" },
         [METHOD_BALLAST_RELEASE] = { "ballast-release", "no log was touched" },
         [METHOD_BALLAST_MAKE] = { "ballast-make", "no log was touched" },
         [METHOD_ARCHIVE] = { "archive", "no log was touched" },

@@ -14,6 +14,8 @@ typedef enum Method {
         METHOD_FILL,            /* one filler record's blocks in the place of the head: size and offsets stay */
         METHOD_TRUNCATE,        /* everything before is gone */
         METHOD_HEAL,            /* collapse the hole or the filler of a log that nobody has open */
+        METHOD_BLANK,           /* repair: fragments of torn lines become spaces */
+        METHOD_MARK,            /* repair: a head of NULs that somebody's truncate left becomes a record and spaces */
         METHOD_BALLAST_RELEASE,
         METHOD_BALLAST_MAKE,
         METHOD_ARCHIVE,         /* frees nothing: what another method is to free next is kept first */
@@ -41,6 +43,8 @@ typedef struct Act {
         uint64_t segment_inode;  /* ... of the segments this one; 0: any */
         Tristate is_archived;    /* METHOD_ARCHIVE: UNKNOWN: what it is to archive may lie there already */
         Method then;             /* METHOD_ARCHIVE: what it is archived for; METHOD_DELETE: the oldest segment */
+        LogRange ranges[LOG_RANGES_MAX]; /* METHOD_BLANK: what is to become spaces */
+        uint32_t n_ranges;
         bool emergency;          /* skip what only costs time */
         bool by_hand;
         bool by_limit;           /* for MaxLogSize=, at no pressure */
@@ -68,7 +72,7 @@ typedef struct Outcome {
         int32_t error;          /* negative errno; 0: none */
         char stage[24];         /* the call that failed: "openat2", "fallocate"; empty: none */
         uint64_t freed_bytes;   /* allocated bytes that the act took away, whatever was appended meanwhile */
-        uint64_t cut_bytes;     /* what readers lost: bytes of log (or of segments) that are gone */
+        uint64_t cut_bytes;     /* what readers lost: bytes of log (or of segments) that are gone; repaired: that were no use */
         uint64_t allocated_bytes, size_bytes, segments_bytes; /* afterwards; allocated: without the filler */
         uint32_t n_segments;
         uint64_t hole_bytes, filler_bytes;

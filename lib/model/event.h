@@ -15,6 +15,8 @@ typedef enum EventType {
         EVENT_ACT_FAILED,
         EVENT_NOTHING_LEFT,    /* it keeps filling and nothing may or can be freed: says why */
         EVENT_HEALED,
+        EVENT_REPAIRED,        /* torn lines or a head of NULs: cut_bytes; wanted_bytes: the hole that is left of a head */
+        EVENT_DAMAGED,         /* and it stays so: the method that would repair it; detail says why */
         EVENT_BLIND,           /* the watcher does not answer */
         EVENT_SIGHT,           /* it answers again */
         EVENT_CANNOT_ACT,      /* the trimmer does not answer, or may not write */

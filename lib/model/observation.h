@@ -15,6 +15,7 @@ typedef enum ObservationType {
         OBSERVATION_DOCKER,        /* what dockerd of a root says of itself */
         OBSERVATION_FILESYSTEM,    /* what the filesystem can do */
         OBSERVATION_NOTICE,        /* something odd that a person should know of, once */
+        OBSERVATION_LOG_DAMAGE,    /* torn lines of a log, or none any more */
 } ObservationType;
 
 typedef struct PartitionSample {
@@ -51,8 +52,43 @@ typedef struct LogSample {
         uint64_t hole_bytes;      /* of a hole of ours behind the marker line; 0: none */
         uint64_t filler_bytes;    /* of the filler at its head: shared blocks that take no space */
         uint64_t filler_usec;     /* when that was looked at; 0: not yet */
+        uint64_t nul_bytes;       /* of a head of NULs without a marker, about: somebody's truncate; 0: none */
         uint32_t line_bytes;      /* mean length of its newest lines; 0: not measured */
 } LogSample;
+
+/* What keeps readers from a part of a log. */
+typedef enum DamageKind {
+        DAMAGE_NONE,
+        DAMAGE_TORN,     /* a line that a full disk cut off: what follows it is hidden */
+        DAMAGE_NUL_HEAD, /* somebody's truncate in front of a writer without O_APPEND */
+        _DAMAGE_KIND_MAX,
+} DamageKind;
+
+const char *damage_kind_to_string(DamageKind kind); /* "none", "torn", "nul-head" */
+
+/* A fragment in a line of a log: [from, to), and what it consists of: it is looked at again before it is touched. */
+typedef struct LogRange {
+        uint64_t from, to;
+        uint64_t hash; /* log_range_hash() */
+} LogRange;
+
+/* FNV-1a, 64 bits; to be gone on with in pieces, from LOG_RANGE_HASH_FIRST. */
+#define LOG_RANGE_HASH_FIRST UINT64_C(0xCBF29CE484222325)
+static inline uint64_t log_range_hash(uint64_t hash, const char *bytes, uint64_t n_bytes) {
+        for (uint64_t i = 0; i < n_bytes; i++)
+                hash = (hash ^ (unsigned char) bytes[i]) * UINT64_C(0x100000001B3);
+        return hash;
+}
+
+/* Told at a time; what is behind them is told when these are repaired. */
+#define LOG_RANGES_MAX 8
+
+typedef struct LogDamage {
+        uint32_t slot;
+        uint32_t n; /* 0: none are left, as far as was looked */
+        uint64_t inode;
+        LogRange ranges[LOG_RANGES_MAX];
+} LogDamage;
 
 typedef enum NoticeKind {
         NOTICE_QUEUE_OVERFLOW = 1, /* inotify lost events: everything was looked at again */
@@ -96,5 +132,6 @@ typedef struct Observation {
                         bool may_have_ballast;  /* one is wanted: there are logs whose growth it is for */
                 } filesystem;
                 Notice notice;
+                LogDamage log_damage;
         };
 } Observation;

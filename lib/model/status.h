@@ -29,6 +29,8 @@ typedef struct StatusLog {
         uint64_t keep_bytes;
         bool is_protected;
         uint64_t max_log_bytes; /* 0: no limit */
+        DamageKind damage;
+        const char *damage_detail; /* why it is not repaired now; empty: it will be */
 } StatusLog;
 
 typedef struct StatusPartition {

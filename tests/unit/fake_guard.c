@@ -179,6 +179,22 @@ static void answer_find_log(VarlinkCall *call) {
         varlink_call_reply(call, text);
 }
 
+/* "web" had a torn line, "whole" has none. */
+static void answer_repair(VarlinkCall *call) {
+        _cleanup_json_writer_ JsonWriter w = {};
+        const char *name = "", *text = NULL;
+
+        (void) varlink_get_string(varlink_call_parameters(call), "name", &name);
+        if (streq(name, "binary")) {
+                varlink_call_error_text(call, "io.diskbrake.NothingToRepair", "name", name);
+                return;
+        }
+        json_writer_init(&w, KIB(64));
+        status_json_repaired(&w, name, web.id, streq(name, "web") ? 2048 : 0);
+        (void) json_writer_finish(&w, &text);
+        varlink_call_reply(call, text);
+}
+
 static void on_call(VarlinkCall *call, void *userdata) {
         _cleanup_json_writer_ JsonWriter w = {};
         const char *method = varlink_call_method(call), *text = NULL;
@@ -197,6 +213,10 @@ static void on_call(VarlinkCall *call, void *userdata) {
         }
         if (streq(method, "Trim")) {
                 answer_trim(call);
+                return;
+        }
+        if (streq(method, "Repair")) {
+                answer_repair(call);
                 return;
         }
         if (streq(method, "FindLog")) {

@@ -380,6 +380,36 @@ static void of_a_log_whose_driver_is_unknown_nobody_says_that_it_is_stopped(void
                 "diskbrake 0.1.0, mode enforce, up 3 d 4 h\n");
 }
 
+static void damaged_logs_are_named_wherever_they_stand(void **state) {
+        (void) state;
+        check_status(&ascii, GUARD("enforce",
+                "{'mount':'/srv','roots':['/srv'],'level':'ok','state':'guarding','state_detail':'',"
+                "'total_bytes':1073741824,'avail_bytes':536870912,'fill_bps':0,'logs_total':5,'logs':["
+                "{'name':'web','id':'a','driver':'json-file','running':true,'allocated_bytes':5120,'damage':'torn',"
+                "'damage_detail':''},"
+                "{'name':'api','id':'b','driver':'json-file','running':true,'allocated_bytes':4096,'damage':null,"
+                "'damage_detail':''},"
+                "{'name':'x','id':'c','driver':'json-file','running':true,'allocated_bytes':3072},"
+                "{'name':'db','id':'d','driver':'json-file','running':true,'allocated_bytes':1024,'damage':'nul-head',"
+                "'damage_detail':'it is protected'}]}",
+                "", ""),
+                "OK  guarding 1 partition\n"
+                "\n"
+                "/srv  ok\n"
+                "####################....................  50 % full, 512 MiB free of 1 GiB\n"
+                "not filling\n"
+                "guarding\n"
+                "  largest logs (none grows)              growth       size   share\n"
+                "  web                                         -      5 KiB       -  damaged\n"
+                "  api                                         -      4 KiB       -\n"
+                "  x                                           -      3 KiB       -\n"
+                "  and 2 more\n"
+                "  damaged: web: a torn line hides what follows it; it is about to be repaired\n"
+                "  damaged: db: NULs at its head hide what follows them; it is protected\n"
+                "\n"
+                "diskbrake 0.1.0, mode enforce, up 3 d 4 h\n");
+}
+
 static void alerts_say_since_when_and_who_knows(void **state) {
         (void) state;
         char *page = NULL;
@@ -440,6 +470,7 @@ int main(void) {
                 cmocka_unit_test(check_is_a_line_and_an_exit_code),
                 cmocka_unit_test(check_has_its_numbers_as_json_too),
                 cmocka_unit_test(of_a_log_whose_driver_is_unknown_nobody_says_that_it_is_stopped),
+                cmocka_unit_test(damaged_logs_are_named_wherever_they_stand),
                 cmocka_unit_test(alerts_say_since_when_and_who_knows),
                 cmocka_unit_test(errors_say_what_to_do),
         };

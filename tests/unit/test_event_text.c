@@ -178,6 +178,37 @@ static void an_act_tells_what_readers_will_see(void **state) {
                         "the log of `web` is healed: the hole or filler in it is taken out and all readers work again");
 }
 
+static void a_repair_tells_what_is_seen_again(void **state) {
+        Event e = example_act(EVENT_REPAIRED, METHOD_BLANK);
+
+        (void) state;
+        e.cut_bytes = 2048;
+        assert_message(&e, "the log of `web` is repaired: 2 KiB of torn lines are blank now, and readers get to what "
+                           "stands behind the torn line");
+        e.asker = (Asker){0, 7, "diskbrake"};
+        assert_message(&e, "the log of `web` is repaired: 2 KiB of torn lines are blank now, and readers get to what "
+                           "stands behind the torn line; asked for by `diskbrake` (uid 0, pid 7)");
+        e = example_act(EVENT_REPAIRED, METHOD_MARK);
+        assert_message(&e, "the log of `web` is repaired: of the NULs that somebody's truncate left at its head a hole is "
+                           "left behind a record; `docker logs -f` and `--tail` work, so do all readers once the container "
+                           "has stopped");
+        e.wanted_bytes = 0;
+        assert_message(&e, "the log of `web` is repaired: of the NULs that somebody's truncate left at its head none is "
+                           "left; all readers work again");
+
+        e = example_act(EVENT_DAMAGED, METHOD_BLANK);
+        strcpy(e.detail, "it is protected");
+        assert_message(&e, "the log of `web` is damaged: a line that a full disk cut off hides what follows it from "
+                           "`docker logs`; it stays so: it is protected");
+        e.method = METHOD_MARK;
+        assert_message(&e, "the log of `web` is damaged: somebody emptied it while it was written to, and `docker logs` "
+                           "stops at the NULs at its head; it stays so: it is protected");
+        e = example_act(EVENT_ACT_FAILED, METHOD_BLANK);
+        e.error = -EIO;
+        strcpy(e.detail, "pwritev");
+        assert_message(&e, "could not repair the log of `web`: pwritev: Input/output error");
+}
+
 static void a_failure_tells_the_call_and_the_error(void **state) {
         Event e = example_act(EVENT_ACT_FAILED, METHOD_PUNCH);
 
@@ -450,6 +481,7 @@ int main(void) {
                 cmocka_unit_test(a_range_of_time_is_short),
                 cmocka_unit_test(a_cleared_level_tells_where_it_is_now),
                 cmocka_unit_test(an_act_tells_what_readers_will_see),
+                cmocka_unit_test(a_repair_tells_what_is_seen_again),
                 cmocka_unit_test(a_failure_tells_the_call_and_the_error),
                 cmocka_unit_test(nothing_left_tells_why),
                 cmocka_unit_test(what_hangs_is_told_with_what_does_not_happen),

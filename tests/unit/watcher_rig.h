@@ -40,7 +40,8 @@ typedef struct Rig {
                 bool known;
                 LogInfo info;
                 LogSample sample;
-                uint32_t n_infos, n_samples;
+                uint32_t n_infos, n_samples, n_damages;
+                LogDamage damage;
         } logs[RIG_LOGS];
         uint64_t looked_serial;
         uint32_t n_messages, n_partitions, n_lost, n_gone, n_looked, n_hastened, n_dockerd_gone, n_beyond;
@@ -219,6 +220,11 @@ static inline void rig_take_observation(Rig *rig, const Observation *o) {
         case OBSERVATION_NOTICE:
                 rig->n_notices[o->notice.kind]++;
                 rig->notice = o->notice;
+                break;
+        case OBSERVATION_LOG_DAMAGE:
+                assert_true(o->log_damage.slot < RIG_LOGS && o->log_damage.n <= LOG_RANGES_MAX);
+                rig->logs[o->log_damage.slot].damage = o->log_damage;
+                rig->logs[o->log_damage.slot].n_damages++;
                 break;
         default:
                 fail_msg("an observation of type %d", (int) o->type);
