@@ -6,7 +6,8 @@
  *   trim_driver act PAGE ROOT ID METHOD WANT KEEP [key=value ...] [-- WRAPPER ...]
  *        starts a trimmer (under WRAPPER, say strace) with the stage page in the file PAGE, gives it the target and one
  *        act, and prints what came as lines of key=value. METHOD "none": target only. Keys: pid, fd, append, emergency,
- *        ballast, dockerd, look, inode, repeat, until, segment.
+ *        ballast, dockerd, look, inode, repeat, until, segment; ranges=FROM-TO,... for the method "blank", stale=1:
+ *        they held something else when they were found.
  *   trim_driver archive STATE ROOT ID THEN WANT KEEP [key=value ...] [-- WRAPPER ...]
  *        the same with an archiver, whose archives lie in STATE/archive; THEN: the method that it archives for. Keys:
  *        name, known (NO: nothing of it can be there), size, container_size, age, rate, repeat.
@@ -121,6 +122,24 @@ static uint64_t number(char **argv, const char *key, uint64_t otherwise) {
         return s ? strtoull(s, NULL, 10) : otherwise;
 }
 
+/* What is in the ranges now is what the watcher has found. */
+static void fill_ranges(Act *act, const char *path, const char *at, uint64_t stale) {
+        static char text[1 << 20];
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+        for (; fd >= 0 && at && *at && act->n_ranges < LOG_RANGES_MAX; at += strcspn(at, ","), at += *at == ',') {
+                LogRange *range = &act->ranges[act->n_ranges++];
+                ssize_t n;
+
+                if (sscanf(at, "%" SCNu64 "-%" SCNu64, &range->from, &range->to) != 2)
+                        break;
+                n = pread(fd, text, MIN(range->to - range->from, sizeof(text)), (off_t) range->from);
+                range->hash = log_range_hash(LOG_RANGE_HASH_FIRST, text, n < 0 ? 0 : (uint64_t) n) ^ stale;
+        }
+        if (fd >= 0)
+                (void) close(fd);
+}
+
 static void fill_act(Act *act, char **argv) {
         char path[1024];
         struct stat st = {};
@@ -135,6 +154,7 @@ static void fill_act(Act *act, char **argv) {
         act->writer = (LogWriter){.pid = (int32_t) number(argv, "pid", 0), .fd = (int32_t) number(argv, "fd", 0),
                                   .append = (Tristate) number(argv, "append", YES)};
         (void) snprintf(act->container, sizeof(act->container), "%s", argv[2]);
+        fill_ranges(act, path, option(argv, "ranges"), number(argv, "stale", 0));
 }
 
 static void fill_target(PartitionTarget *target, char **argv) {
