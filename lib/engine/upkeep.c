@@ -10,7 +10,8 @@
 #define BALLAST_ROOM 4
 
 static bool may_heal(const Engine *e, const LogEntry *entry) {
-        return entry->act == 0 && entry->sample.hole_bytes > 0 && !entry->info.odd && e->can_collapse && !entry->info.container.running &&
+        return entry->act == 0 && entry->sample.hole_bytes + entry->sample.filler_bytes > 0 && !entry->info.odd &&
+                        e->can_collapse && !entry->info.container.running &&
                         entry->info.writer.pid == 0 && entry->info.container.driver == LOG_DRIVER_JSON_FILE;
 }
 
