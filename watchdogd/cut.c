@@ -106,6 +106,8 @@ ActResult cut_plan(LogFile *f, const Act *act, CutPlan *ret_plan, Outcome *o) {
         limit = logfile_size_bytes(f) - keep;
         if (act->until_offset != 0) /* what lies behind is not archived */
                 limit = MIN(limit, act->until_offset);
+        if (act->max_offset_bytes > 0)
+                limit = MIN(limit, act->max_offset_bytes);
         if (__builtin_add_overflow(p.data_from, act->want_bytes, &want_to) || want_to > limit)
                 want_to = limit;
         /* Rounded up to what was asked for, then down from what must stay. */
@@ -212,6 +214,7 @@ ActResult cut_collapse(LogFile *f, Intent *intent, const Act *act, CutCheck chec
         if (r < 0)
                 return cut_failed(o, r);
         o->cut_bytes = p.line_to - p.data_from;
+        o->cut_to_bytes = p.line_to;
         o->freed_bytes = p.freed_bytes;
         return ACT_DONE;
 }
@@ -343,6 +346,7 @@ ActResult cut_punch(LogFile *f, Intent *intent, const Act *act, CutCheck check, 
         if (r < 0)
                 return cut_failed(o, r);
         o->cut_bytes = p.line_to - p.data_from;
+        o->cut_to_bytes = p.line_to;
         o->freed_bytes = p.freed_bytes;
         if (p.data_from == 0) /* the marker took the place of the first page */
                 o->freed_bytes -= MIN(p.freed_bytes, (uint64_t) CUT_MARKER_BYTES);

@@ -15,8 +15,8 @@
  * other, and XFS collapses a file of many pieces in several transactions. The next cut makes good what a power failure
  * in between leaves (tests/faults/test_power_cut.py).
  *
- * The cut is a multiple of CUT_ALIGNMENT, never goes into the newest bytes that are to be kept, and takes no more than
- * was asked for, rounded up. */
+ * The cut is a multiple of CUT_ALIGNMENT, never goes into the newest bytes that are to be kept nor beyond what a reader
+ * has read where the act says so, and takes no more than was asked for, rounded up. */
 
 #include <stdbool.h>
 #include <stdint.h>

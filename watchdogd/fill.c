@@ -137,7 +137,8 @@ static ActResult fill(Fill *s, Outcome *o) {
                         bytes -= MIN(bytes, shared);
                 result = step(s, from, to, line_from, line_to, o);
                 if (result == ACT_DONE && data_from < to) {
-                        o->cut_bytes = MAX(to, line_to) - s->plan.data_from;
+                        o->cut_to_bytes = MAX(to, line_to);
+                        o->cut_bytes = o->cut_to_bytes - s->plan.data_from;
                         o->freed_bytes += bytes;
                 }
         }

@@ -21,8 +21,8 @@
 #include "say.h"
 #include "stages.h"
 
-/* Two workers a partition, one replacement of each, and one-shot children of five kinds. */
-#define CHILDREN_MAX (2 * POST_MAX * PARTITIONS_MAX + 5 * ONE_SHOTS_MAX)
+/* Two workers a partition, one replacement of each, and one-shot children of six kinds. */
+#define CHILDREN_MAX (2 * POST_MAX * PARTITIONS_MAX + 6 * ONE_SHOTS_MAX)
 /* Of each kind: those that may be stuck at the same time, and the one after them. */
 #define ONE_SHOTS_MAX (FINDERS_HUNG_MAX + 1)
 /* Of one post: one that is stuck in the kernel, and its replacement. A supervisor that was started again knows nothing
@@ -67,6 +67,7 @@ const char *role_to_string(Role role) {
                 [ROLE_SUPERVISOR] = "supervisor", [ROLE_WATCHER] = "watcher", [ROLE_TRIMMER] = "trimmer",
                 [ROLE_READER] = "reader",         [ROLE_FINDER] = "finder",   [ROLE_VERSION] = "version",
                 [ROLE_CRIER] = "crier",           [ROLE_ARCHIVER] = "archiver",
+                [ROLE_SPOTTER] = "spotter",
         };
 
         return (unsigned) role < _ROLE_MAX ? names[role] : "unknown";
@@ -124,6 +125,8 @@ static int role_run(const RoleContext *context, const LauncherSeed *seed) {
                 return crier_run(context);
         case ROLE_ARCHIVER:
                 return archiver_run(context);
+        case ROLE_SPOTTER:
+                return spotter_run(context);
         case _ROLE_MAX:
                 break;
         }

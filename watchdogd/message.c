@@ -45,6 +45,10 @@ size_t message_size(uint32_t type) {
                 return UP_TO(cried);
         case MESSAGE_ARCHIVE:
                 return UP_TO(archive);
+        case MESSAGE_SPOT:
+                return UP_TO(spot);
+        case MESSAGE_SPOTTED:
+                return UP_TO(spotted);
         }
         return 0;
 }

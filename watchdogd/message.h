@@ -56,6 +56,27 @@ typedef struct Found {
         uint32_t n_notes;
 } Found;
 
+/* Of so many logs the readers are looked for at once: those that grow, then the largest. */
+#define READERS_LOGS_MAX 256
+typedef struct ReadersOrder {
+        char roots[PARTITION_ROOTS_MAX][CONFIG_PATH_MAX];
+        int32_t dockerd_pid[PARTITION_ROOTS_MAX]; /* 0: none */
+        int32_t from_pid; /* processes before that were looked at; 0: none were */
+        uint32_t n_logs;
+        struct {
+                uint32_t slot, root;
+                uint64_t device, inode;
+                char container[CONTAINER_ID_MAX];
+        } logs[READERS_LOGS_MAX];
+} ReadersOrder;
+
+typedef struct ReadersFound {
+        int32_t next_pid; /* go on there; 0: all were looked at */
+        uint32_t n_processes, n_descriptors; /* that were looked at */
+        uint32_t n_logs;
+        LogReaders logs[READERS_LOGS_MAX];
+} ReadersFound;
+
 /* When to look next. The watcher keeps the timer itself, so that a look costs the supervisor one wake-up. */
 typedef struct LookOrder {
         uint64_t serial;
@@ -89,6 +110,8 @@ typedef enum MessageType {
         MESSAGE_CRY,     /* to the crier: cry */
         MESSAGE_CRIED,   /* from it: cried */
         MESSAGE_ARCHIVE, /* to the archiver, after MESSAGE_CONFIG: archive; it answers MESSAGE_OUTCOME */
+        MESSAGE_SPOT,    /* to the spotter: spot */
+        MESSAGE_SPOTTED, /* from it: spotted */
 } MessageType;
 
 typedef struct Message {
@@ -142,6 +165,8 @@ typedef struct Message {
                         int32_t error; /* why not all of them; -EBADF: there is no kernel log */
                 } cried;
                 ArchiveOrder archive;
+                ReadersOrder spot;
+                ReadersFound spotted;
         };
 } Message;
 

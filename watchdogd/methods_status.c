@@ -42,7 +42,8 @@ static int partition_view_logs(PartitionView *v, const Engine *engine, size_t n_
                                          .growth_bps = l->growth_bps, .share_permyriad = l->share_permyriad,
                                          .policy = l->policy, .keep_bytes = l->keep_bytes, .max_log_bytes = l->max_log_bytes,
                                          .is_protected = l->is_protected, .damage = l->damage,
-                                         .damage_detail = l->damage_detail};
+                                         .damage_detail = l->damage_detail, .n_readers = l->readers.n,
+                                         .slowest = l->readers.slowest};
         }
         status->logs = v->logs;
         status->n_logs = n;

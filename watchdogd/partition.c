@@ -189,6 +189,7 @@ void partition_decide(Partition *p) {
         partition_repeat_troubles(p, now_usec);
         if (p->target_owed)
                 partition_send_target(p);
+        partition_look_at_readers(p, now_usec);
         partition_ask_trimmer(p, now_usec);
         partition_order_look(p, wake_at_usec, now_usec);
         if (p->watcher.missed) /* nobody looks: pauses still end and reminders are still due */
@@ -227,6 +228,7 @@ int partition_new(const PartitionWorld *world, size_t place, const PartitionTarg
                 p->stuck = (Trouble){record->stuck_said, now_usec, now_usec};
                 p->cannot_write = record->cannot_write;
         }
+        partition_init_readers(p);
         r = timer_add(world->event, &p->decide, 100 * USEC_PER_MSEC, partition_on_decide, p);
         if (r >= 0)
                 r = post_init(&p->watcher, world->children, world->event, ROLE_WATCHER, target->device, &partition_watcher_ops, p);
@@ -244,6 +246,7 @@ Partition *partition_free(Partition *p) {
         archiving_forget(p->world.archiving, p);
         requests_refuse_all(&p->requests, -ENOTCONN);
         repairs_refuse_all(&p->repairs, -ENOTCONN);
+        partition_done_readers(p);
         post_done(&p->watcher);
         post_done(&p->trimmer);
         sd_event_source_disable_unref(p->decide);

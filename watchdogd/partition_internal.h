@@ -5,9 +5,11 @@
  *
  *      partition.c        its life, deciding and acting, what comes from outside
  *      partition_posts.c  what its watcher and its trimmer say, and what follows when they say nothing
+ *      partition_readers.c  who reads the logs: having it looked for
  *      partition_view.c   what people are told of it
  */
 
+#include "errand.h"
 #include "partition.h"
 #include "post.h"
 #include "requests.h"
@@ -26,6 +28,17 @@ typedef struct Trouble {
         uint64_t since_usec, said_usec;
 } Trouble;
 
+/* Having it looked for who reads the logs. One look may take several errands, where there are very many processes. */
+typedef struct ReadersLook {
+        Errand *spotter;   /* NULL: none is under way */
+        ErrandStuck stuck; /* one that hung, and has not gone yet: nobody is sent after it */
+        uint64_t begun_usec;
+        unsigned n_errands;
+        bool failed_said;
+        Message *order;    /* of the look under way */
+        LogReaders found[READERS_LOGS_MAX];
+} ReadersLook;
+
 struct Partition {
         PartitionWorld world;
         PartitionTarget target;
@@ -42,6 +55,7 @@ struct Partition {
         bool holding; /* the trimmer was told to keep its folders open */
         sd_event_source *decide; /* for what is due before the watcher's next look */
         Given given[ACTS_MAX];
+        ReadersLook readers;
         Requests requests;
         Repairs repairs;
         char docker[PARTITION_ROOTS_MAX][32];
@@ -61,6 +75,13 @@ void partition_expect_outcome(Partition *p);
 /* ---- partition_posts.c */
 
 void partition_repeat_troubles(Partition *p, uint64_t now_usec);
+
+/* ---- partition_readers.c */
+
+void partition_init_readers(Partition *p);
+void partition_done_readers(Partition *p);
+/* Sends somebody to look, where the engine wants it. */
+void partition_look_at_readers(Partition *p, uint64_t now_usec);
 
 /* ---- partition_view.c */
 

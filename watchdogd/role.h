@@ -17,6 +17,7 @@ typedef enum Role {
         ROLE_VERSION, /* one-shot: asks one dockerd for its version, answers MESSAGE_VERSION, exits */
         ROLE_CRIER,   /* one-shot: writes lines to the kernel log, answers MESSAGE_CRIED, exits */
         ROLE_ARCHIVER, /* on demand: answers each MESSAGE_ARCHIVE with MESSAGE_OUTCOME, until its channel is closed */
+        ROLE_SPOTTER, /* one-shot: looks through all processes for those that read the logs, answers MESSAGE_SPOTTED, exits */
         _ROLE_MAX,
 } Role;
 
@@ -49,3 +50,4 @@ int finder_run(const RoleContext *context);  /* first receives MESSAGE_CONFIG: t
 int version_run(const RoleContext *context); /* first receives MESSAGE_TARGET and MESSAGE_DOCKERD_GONE{root} */
 int archiver_run(const RoleContext *context);
 int crier_run(const RoleContext *context);   /* first receives MESSAGE_CRY */
+int spotter_run(const RoleContext *context); /* first receives MESSAGE_SPOT */

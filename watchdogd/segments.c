@@ -254,6 +254,62 @@ int segments_open_oldest(StagePage *stage, int containers_fd, const char *contai
         return r;
 }
 
+/* Somebody has it open: its space is not freed before he closes it. Asked with a lease, which is granted only where
+ * nobody else has. ret_fd: open for writing where it is to be emptied, else for reading. */
+static bool segment_is_held(Folder *d, Segment s, bool for_writing, int *ret_fd) {
+        char name[NAME_MAX_BYTES];
+        bool held;
+
+        segment_name(d, s, name);
+        enter(d, "openat2");
+        *ret_fd = beneath_open(d->fd, name, for_writing ? O_RDWR : O_RDONLY);
+        enter(d, "fcntl");
+        held = *ret_fd >= 0 && fcntl(*ret_fd, F_SETLEASE, F_WRLCK) < 0 && errno == EAGAIN;
+        if (*ret_fd >= 0 && !held)
+                (void) fcntl(*ret_fd, F_SETLEASE, F_UNLCK);
+        stage_leave(d->stage);
+        return held;
+}
+
+/* Before it is removed, so that its space is there at once, whoever has it open. Nobody writes a segment. */
+static bool segment_empty(Folder *d, int fd, const struct stat *expected) {
+        struct stat st;
+        bool emptied;
+
+        enter(d, "ftruncate");
+        emptied = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_ino == expected->st_ino && st.st_nlink == 1 &&
+                ftruncate(fd, 0) == 0;
+        stage_leave(d->stage);
+        return emptied;
+}
+
+/* What becomes of one: with a reader on it, it stays, since removing it would free nothing; but a person gets what he
+ * asked for, and an emergency empties it. 0; SEGMENT_E_HELD: it was left alone. */
+#define SEGMENT_E_HELD 1
+static int take_segment(Folder *d, Segment s, const struct stat *st, const Act *act, Outcome *o) {
+        const uint64_t bytes = own_bytes(d, s, st);
+        _cleanup_close_ int fd = -EBADF;
+        bool held, emptied = false;
+        int r;
+
+        held = segment_is_held(d, s, act->emergency, &fd);
+        if (held && !act->emergency && !act->by_hand) {
+                o->held_bytes += bytes;
+                return SEGMENT_E_HELD;
+        }
+        if (held && act->emergency)
+                emptied = segment_empty(d, fd, st);
+        r = segment_remove(d, s);
+        if (r < 0)
+                return r;
+        if (held)
+                o->held_bytes += bytes;
+        if (!held || emptied)
+                o->freed_bytes += bytes;
+        o->cut_bytes += (uint64_t) st->st_size;
+        return 0;
+}
+
 static int remove_oldest(Folder *d, const Act *act, uint32_t owner_uid, Outcome *o, uint32_t *ret_n_removed) {
         Segment at = {};
         Segments all;
@@ -261,8 +317,6 @@ static int remove_oldest(Folder *d, const Act *act, uint32_t owner_uid, Outcome 
         int r;
 
         while (o->freed_bytes < act->want_bytes) {
-                uint64_t bytes;
-
                 r = look(d, at, &all, &at);
                 if (r < 0)
                         return r;
@@ -275,15 +329,12 @@ static int remove_oldest(Folder *d, const Act *act, uint32_t owner_uid, Outcome 
                         continue; /* gone, or not Docker's own, or not the one that was archived: the next younger one */
                 if (live_bytes(d) + all.allocated_bytes < act->keep_bytes + (uint64_t) st.st_blocks * 512)
                         break;
-                bytes = own_bytes(d, at, &st);
-                r = segment_remove(d, at);
-                if (r == -ENOENT)
+                r = take_segment(d, at, &st, act, o);
+                if (r == -ENOENT || r == SEGMENT_E_HELD)
                         continue;
                 if (r < 0)
                         return r;
                 (*ret_n_removed)++;
-                o->freed_bytes += bytes;
-                o->cut_bytes += (uint64_t) st.st_size;
         }
         return 0;
 }

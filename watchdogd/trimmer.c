@@ -16,6 +16,7 @@
 #include "filesystem.h"
 #include "fill.h"
 #include "heal.h"
+#include "log_readers.h"
 #include "message.h"
 #include "repair.h"
 #include "role.h"
@@ -205,6 +206,11 @@ static ActResult check_again(void *userdata) {
                 if (found->pid <= 0 || found->append != YES || found->pid != job->act->writer.pid)
                         return ACT_CHANGED;
         }
+        /* How far the slowest reader is now: what he loses is told to the byte. */
+        stage_enter(job->t->stage, "statx", "a reader's descriptor");
+        job->o->reader_offset_bytes =
+                log_readers_find_offset(job->t->proc_fd, &job->act->reader, job->act->device, job->act->inode);
+        stage_leave(job->t->stage);
         r = logfile_stat(f);
         if (r != 0)
                 return result_of_open(job->o, r);
@@ -227,7 +233,7 @@ static ActResult act_truncate(Job *job) {
         r = logfile_truncate(f, 0);
         if (r < 0)
                 return failed(job->o, r);
-        job->o->cut_bytes = logfile_size_bytes(f); /* as they were right before */
+        job->o->cut_bytes = job->o->cut_to_bytes = logfile_size_bytes(f); /* as they were right before */
         job->o->freed_bytes = logfile_allocated_bytes(f) - MIN(logfile_allocated_bytes(f), shared_bytes);
         if (intent->device == job->act->device && intent->inode == job->act->inode)
                 cut_forget(intent); /* what was begun on it is gone with the rest */

@@ -88,6 +88,10 @@ void event_phrase_cause(Text *text, const char *before, const Event *e) {
                 text_append(text, ", which is protected");
 }
 
+void event_phrase_reader(Text *text, const LogReader *reader) {
+        text_appendf(text, "%s (pid %d)", reader->command[0] ? reader->command : "a process", reader->pid);
+}
+
 void event_phrase_error(Text *text, const char *before, int32_t error) {
         const char *description = error < 0 && error > INT32_MIN ? strerrordesc_np(-error) : NULL;
 

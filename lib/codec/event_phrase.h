@@ -24,6 +24,9 @@ bool event_phrase_range(Text *text, const char *before, const TimeToFull *full);
 /* What makes it grow. */
 void event_phrase_cause(Text *text, const char *before, const Event *e);
 
+/* "fluent-bit (pid 4711)" */
+void event_phrase_reader(Text *text, const LogReader *reader);
+
 void event_phrase_error(Text *text, const char *before, int32_t error);
 void event_phrase_asker(Text *text, const char *before, const Asker *asker);
 void event_phrase_detail(Text *text, const char *before, const Event *e);

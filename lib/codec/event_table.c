@@ -90,7 +90,9 @@ const char *event_message_id(const Event *event) { return kind_find(event)->mess
 int event_priority(const Event *event) {
         /* Lines were lost for good, which nobody asked for: to be seen by those who only look at
          * warnings. */
-        if (event->type == EVENT_ACT_DONE && event->method == METHOD_TRUNCATE && event->asker.pid == 0)
+        bool lost = event->method == METHOD_TRUNCATE || event->lost_bytes > 0;
+
+        if (event->type == EVENT_ACT_DONE && lost && event->asker.pid == 0)
                 return WARNING;
         if (event->type == EVENT_ACT_DONE && event->reason == REASON_LIMIT)
                 return INFO; /* as it was asked for in the configuration */

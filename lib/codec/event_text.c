@@ -118,6 +118,20 @@ static void archived_append(Text *text, const Event *e) {
         text_append(text, " are lost");
 }
 
+/* Whom it hurt, by how much, and what did not come free because somebody has it open. */
+static void readers_append(Text *text, const Event *e) {
+        Units bytes;
+
+        if (e->reader.pid > 0 && e->lost_bytes > 0) {
+                text_append(text, "; ");
+                event_phrase_reader(text, &e->reader);
+                text_appendf(text, " had not read %s of it", bytes_format(e->lost_bytes, bytes));
+        }
+        if (e->held_bytes > 0)
+                text_appendf(text, "; %s of segments are not free before those who have them open close them",
+                                bytes_format(e->held_bytes, bytes));
+}
+
 static void say_act_done(Text *text, const Event *e) {
         Units freed, left;
 
@@ -135,6 +149,7 @@ static void say_act_done(Text *text, const Event *e) {
         archived_append(text, e);
         if (e->reason == REASON_LIMIT)
                 text_append(text, "; it had reached its MaxLogSize=, and is kept there from now on (said every 10 min at most)");
+        readers_append(text, e);
         event_phrase_asker(text, "; asked for ", &e->asker);
 }
 
@@ -144,6 +159,7 @@ static void say_act_ineffective(Text *text, const Event *e) {
         text_appendf(text, "freed only %s of %s", bytes_format(e->freed_bytes, freed),
                         bytes_format(e->wanted_bytes, wanted));
         where_append(text, e);
+        readers_append(text, e);
         text_append(text, "; the next means is tried");
 }
 
@@ -199,7 +215,12 @@ static void say_nothing_left(Text *text, const Event *e) {
                 text_appendf(text, " at %s", bps_format(e->fill_bps, rate));
         (void) event_phrase_range(text, " and is full in ", &e->full);
         text_append(text, ", and nothing more may be freed: ");
-        if (e->detail[0])
+        if (e->reader.pid > 0 && e->container_id[0]) {
+                event_phrase_reader(text, &e->reader);
+                text_append(text, " has not read the rest of ");
+                event_phrase_log(text, e);
+                text_append(text, ", which is taken from it at emergency only");
+        } else if (e->detail[0])
                 text_append(text, e->detail);
         else if (!e->container_id[0])
                 text_append(text, "the growth is not in container logs, look for what else writes there");

@@ -113,6 +113,7 @@ static void visit_act(Visit *v, const Event *e) {
                 return;
         visit_unsigned(v, "DISKBRAKE_FREED_BYTES", e->freed_bytes);
         visit_unsigned(v, "DISKBRAKE_CUT_BYTES", e->cut_bytes);
+        visit_positive(v, "DISKBRAKE_HELD_BYTES", e->held_bytes);
         if (!e->should_archive || e->cut_bytes == 0)
                 return;
         visit_text(v, "DISKBRAKE_ARCHIVED", e->archived ? "yes" : "no");
@@ -120,6 +121,14 @@ static void visit_act(Visit *v, const Event *e) {
                 visit_unsigned(v, "DISKBRAKE_LOST_BYTES", e->cut_bytes);
         if (!e->archived && e->line_bytes > 0)
                 visit_unsigned(v, "DISKBRAKE_LOST_LINES", e->cut_bytes / e->line_bytes);
+}
+
+static void visit_reader(Visit *v, const Event *e) {
+        if (e->reader.pid <= 0)
+                return;
+        visit_signed(v, "DISKBRAKE_READER_PID", e->reader.pid);
+        visit_text(v, "DISKBRAKE_READER_COMMAND", e->reader.command);
+        visit_positive(v, "DISKBRAKE_READER_LOST_BYTES", e->lost_bytes);
 }
 
 static void visit_rest(Visit *v, const Event *e) {
@@ -149,6 +158,7 @@ int journal_entry_fields(
         visit_partition(&v, event);
         visit_container(&v, event);
         visit_act(&v, event);
+        visit_reader(&v, event);
         visit_rest(&v, event);
         return v.result;
 }

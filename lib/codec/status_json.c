@@ -33,6 +33,19 @@ static void add_strings(JsonWriter *w, const char *key, const char *const *strin
         json_writer_end_array(w);
 }
 
+static void add_reader(JsonWriter *w, const LogReader *reader, uint64_t size_bytes) {
+        if (reader->pid == 0) {
+                json_writer_add_null(w, "slowest_reader");
+                return;
+        }
+        json_writer_begin_object(w, "slowest_reader");
+        json_writer_add_int(w, "pid", reader->pid);
+        json_writer_add_string(w, "command", reader->command);
+        json_writer_add_uint(w, "offset_bytes", reader->offset_bytes);
+        json_writer_add_uint(w, "unread_bytes", size_bytes - MIN(size_bytes, reader->offset_bytes));
+        json_writer_end_object(w);
+}
+
 static void add_log(JsonWriter *w, const StatusLog *log) {
         const ContainerInfo *container = log->container;
         const LogSample *sample = &log->sample;
@@ -55,6 +68,8 @@ static void add_log(JsonWriter *w, const StatusLog *log) {
         json_writer_add_uint(w, "max_log_bytes", log->max_log_bytes);
         json_writer_add_string(w, "damage", log->damage == DAMAGE_NONE ? NULL : damage_kind_to_string(log->damage));
         json_writer_add_string(w, "damage_detail", log->damage_detail ? log->damage_detail : "");
+        json_writer_add_uint(w, "readers", log->n_readers);
+        add_reader(w, &log->slowest, sample->size_bytes);
         json_writer_end_object(w);
 }
 

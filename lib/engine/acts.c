@@ -67,7 +67,8 @@ bool acts_has_method(const Engine *e, Method method) {
         return false;
 }
 
-Act acts_make(Engine *e, LogEntry *entry, Method method, uint64_t want_bytes, uint64_t keep_bytes) {
+Act acts_make(Engine *e, LogEntry *entry, Method method, uint64_t want_bytes, uint64_t keep_bytes,
+                uint64_t now_usec) {
         Act act = {
                 .method = method,
                 .slot = UINT32_MAX,
@@ -83,6 +84,8 @@ Act acts_make(Engine *e, LogEntry *entry, Method method, uint64_t want_bytes, ui
                 act.device = entry->info.device;
                 act.inode = entry->info.inode;
                 act.writer = entry->info.writer;
+                if (readers_has_any(entry, now_usec))
+                        act.reader = entry->readers.slowest;
         }
         return act;
 }
@@ -129,6 +132,7 @@ MethodFacts acts_facts(const Engine *e, const LogEntry *entry, uint64_t now_usec
                 .can_collapse = e->can_collapse,
                 .can_punch = e->can_punch,
                 .can_reflink = e->can_reflink,
+                .has_offset_reader = readers_has_any(entry, now_usec),
         };
 
         for (int m = 0; m < _METHOD_MAX; m++)

@@ -55,7 +55,7 @@ int engine_trim(Engine *e, uint64_t now_usec, uint32_t slot, uint64_t keep_bytes
         if (r != 0)
                 return r;
 
-        Act act = acts_make(e, entry, method, wanted_bytes(entry, &yield, method), keep_bytes);
+        Act act = acts_make(e, entry, method, wanted_bytes(entry, &yield, method), keep_bytes, now_usec);
         act.by_hand = true;
         act.emergency = false;
         if (!dry_run && !acts_begin(e, entry, &act, now_usec))

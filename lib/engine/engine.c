@@ -207,6 +207,8 @@ static void news_of_log(LogEntry *entry, const LogInfo *info) {
                         old->writer.pid != info->writer.pid || old->writer.append != info->writer.append) {
                 memset(entry->barred_until_usec, 0, sizeof(entry->barred_until_usec));
                 entry->held_open = false;
+                if (old->inode != info->inode)
+                        readers_forget(entry);
                 entry->heal_at_usec = entry->heal_backoff_usec = 0;
                 entry->n_ineffective = entry->changes = 0;
                 entry->archived = (Archived){};
@@ -276,6 +278,15 @@ static int observe_log_sample(Engine *e, const LogSample *sample, uint64_t time_
         return 0;
 }
 
+static int observe_log_readers(Engine *e, const LogReaders *readers, uint64_t time_usec) {
+        LogEntry *entry = log_table_get(&e->logs, readers->slot);
+
+        if (!entry)
+                return -EINVAL;
+        readers_observe(entry, readers, time_usec);
+        return 0;
+}
+
 static int observe_log_gone(Engine *e, uint32_t slot) {
         LogEntry *entry = log_table_get(&e->logs, slot);
 
@@ -314,6 +325,14 @@ int engine_observe(Engine *e, const Observation *o) {
                 return 0;
         case OBSERVATION_LOG_DAMAGE:
                 return repair_observe(e, &o->log_damage);
+        case OBSERVATION_LOG_READERS:
+                return observe_log_readers(e, &o->log_readers, o->time_usec);
+        case OBSERVATION_READERS_LOOK:
+                if (o->readers_look.ended)
+                        readers_look_ended(&e->readers, o->time_usec, o->readers_look.complete);
+                else
+                        readers_look_begun(&e->readers, o->time_usec, o->readers_look.until_usec);
+                return 0;
         case OBSERVATION_NOTICE: /* for people; changes nothing here */
                 return 0;
         }
@@ -382,6 +401,15 @@ void engine_decide(Engine *e, uint64_t now_usec, Plan *ret_plan, uint64_t *ret_w
                 wake_usec = MIN(wake_usec, now_usec + PACE_ACTING_USEC);
         /* What is overdue is asked for again soon, not in a tight loop. */
         *ret_wake_at_usec = MAX(wake_usec, now_usec + PACE_MIN_USEC);
+}
+
+void engine_promise_readers(Engine *e) {
+        e->readers.promised = true;
+}
+
+bool engine_wants_readers(const Engine *e, uint64_t now_usec) {
+        return e->rules.level >= LEVEL_WARNING && (e->rules.falling || e->acting || e->pressed) && e->logs.n_logs > 0 &&
+                        e->readers.due_usec <= now_usec && now_usec >= e->readers.next_usec;
 }
 
 void engine_pause(Engine *e, uint64_t until_usec) {

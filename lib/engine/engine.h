@@ -58,6 +58,11 @@ void engine_decide(Engine *e, uint64_t now_usec, Plan *ret_plan, uint64_t *ret_w
 
 void engine_settle(Engine *e, const Outcome *outcome);
 
+/* Whoever drives the engine looks who reads the logs when asked to: then the first act waits for that a moment. */
+void engine_promise_readers(Engine *e);
+/* Acting is near, and who reads the logs is not known, or not well enough any more: it is time to look. */
+bool engine_wants_readers(const Engine *e, uint64_t now_usec);
+
 /* No acts until then (monotonic; 0: go on at once). Levels and events go on. */
 void engine_pause(Engine *e, uint64_t until_usec);
 
@@ -124,6 +129,7 @@ typedef struct EngineLog {
         uint64_t last_act_usec; /* 0: never */
         DamageKind damage;
         const char *damage_detail; /* why it is not repaired now; "": it will be, or there is none */
+        LogReaders readers;     /* n and n_docker 0: nobody, or not known */
 } EngineLog;
 /* The first n_max logs, offenders first (growth, then size). Returns how many were written. Not for the hot
  * path. */

@@ -11,6 +11,7 @@
 #include "level_rules.h"
 #include "method.h"
 #include "plan.h"
+#include "readers.h"
 
 /* The trimmer does one act after the other: more in its queue would be planned on stale numbers. */
 #define ACTS_QUEUED_MAX 4
@@ -54,6 +55,7 @@ struct Engine {
         /* the logs */
         LogTable logs;
         Attribution attribution;
+        ReadersWatch readers;
         LogMemory remembered[ENGINE_MEMORY_LOGS_MAX]; /* of before a new watcher: not introduced again yet */
 
         /* acting */
@@ -132,7 +134,8 @@ bool acts_queue_full(const Engine *e, uint64_t now_usec, uint32_t n_max);
 uint32_t acts_count_by_limit(const Engine *e);
 bool acts_has_method(const Engine *e, Method method);
 /* Makes an act. entry: NULL: not about a log. Not under way before acts_begin(). */
-Act acts_make(Engine *e, LogEntry *entry, Method method, uint64_t want_bytes, uint64_t keep_bytes);
+Act acts_make(Engine *e, LogEntry *entry, Method method, uint64_t want_bytes, uint64_t keep_bytes,
+                uint64_t now_usec);
 /* false: no room. Gives the act its id. */
 bool acts_begin(Engine *e, LogEntry *entry, Act *act, uint64_t now_usec);
 /* false: not one of ours. */

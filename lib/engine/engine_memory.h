@@ -23,6 +23,7 @@ typedef enum NothingLeft {
         NOTHING_LEFT_UNCUTTABLE,
         NOTHING_LEFT_KEPT,
         NOTHING_LEFT_READ_ONLY,
+        NOTHING_LEFT_UNREAD,
 } NothingLeft;
 
 typedef struct LogMemory {

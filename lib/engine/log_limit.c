@@ -71,7 +71,11 @@ void log_limit_plan(Engine *e, Plan *plan, uint64_t now_usec, uint64_t *wake_use
         entry = find_largest_over(e, now_usec, wake_usec);
         if (!entry)
                 return;
-        act = acts_make(e, entry, choose(e, entry, now_usec), over_bytes(entry), goal_bytes(entry));
+        act = acts_make(e, entry, choose(e, entry, now_usec), over_bytes(entry), goal_bytes(entry), now_usec);
+        /* Where it is known who reads it: he has not read that, and a limit can wait. */
+        uint64_t read_bytes = readers_limit_bytes(entry, READERS_HOLD, now_usec);
+        if (read_bytes != UINT64_MAX)
+                act.max_offset_bytes = MAX(read_bytes, UINT64_C(1));
         act.emergency = false;
         act.by_limit = true;
         if (archiving_first(e, entry, &act, now_usec) && acts_begin(e, entry, &act, now_usec))

@@ -63,6 +63,10 @@ struct LogEntry {
         bool damage_said;       /* that this damage stays */
         bool repair_failed;     /* the last try */
         uint64_t repair_at_usec, repair_backoff_usec;
+        LogReaders readers;         /* as seen last ... */
+        uint64_t readers_usec;      /* ... then; 0: never */
+        uint64_t reader_moved_usec; /* when the slowest was last seen to have read on */
+        uint64_t reader_full_usec;  /* until then: what readers let go of it is gone already, as an act has found */
 };
 
 typedef struct LogTable {

@@ -33,19 +33,34 @@ bool method_may_delete(const MethodFacts *facts) {
         return method_may_cut(facts) && !is_barred(facts, METHOD_DELETE);
 }
 
-Method method_choose(const MethodFacts *facts) {
-        if (!method_may_cut(facts))
-                return METHOD_NONE;
-        if (is_at_rest(facts) && facts->can_collapse && !is_barred(facts, METHOD_COLLAPSE_LEASED))
+static bool fits(const MethodFacts *facts, Method method, bool offsets_stay) {
+        return !is_barred(facts, method) && (!offsets_stay || method_keeps_offsets(method));
+}
+
+static Method choose_among(const MethodFacts *facts, bool offsets_stay) {
+        if (is_at_rest(facts) && facts->can_collapse && fits(facts, METHOD_COLLAPSE_LEASED, offsets_stay))
                 return METHOD_COLLAPSE_LEASED;
         /* Also where the file might shrink: no reader repeats or skips. */
-        if (facts->can_reflink && !is_barred(facts, METHOD_FILL))
+        if (facts->can_reflink && fits(facts, METHOD_FILL, offsets_stay))
                 return METHOD_FILL;
-        if (may_shrink(facts) && facts->can_collapse && !is_barred(facts, METHOD_COLLAPSE))
+        if (may_shrink(facts) && facts->can_collapse && fits(facts, METHOD_COLLAPSE, offsets_stay))
                 return METHOD_COLLAPSE;
-        if (facts->can_punch && !is_barred(facts, METHOD_PUNCH))
+        if (facts->can_punch && fits(facts, METHOD_PUNCH, offsets_stay))
                 return METHOD_PUNCH;
         return METHOD_NONE;
+}
+
+/* Shrinking the file moves what a log shipper has not read yet to before where it reads, or makes it ship again what it
+ * has shipped; both last for good. That `docker logs` stops at a hole lasts until the log is healed, and `diskbrake logs`
+ * reads across. So who keeps offsets comes first then, with an old Docker as well; a lease is refused anyhow. */
+Method method_choose(const MethodFacts *facts) {
+        Method method = METHOD_NONE;
+
+        if (!method_may_cut(facts))
+                return METHOD_NONE;
+        if (facts->has_offset_reader)
+                method = choose_among(facts, true);
+        return method != METHOD_NONE ? method : choose_among(facts, false);
 }
 
 bool method_is_safe(const MethodFacts *facts, Method method, uint64_t keep_bytes) {
@@ -55,7 +70,7 @@ bool method_is_safe(const MethodFacts *facts, Method method, uint64_t keep_bytes
         case METHOD_DELETE:
                 return true;
         case METHOD_COLLAPSE:
-                return facts->can_collapse && may_shrink(facts);
+                return facts->can_collapse && may_shrink(facts) && !facts->has_offset_reader;
         case METHOD_COLLAPSE_LEASED:
         case METHOD_HEAL:
                 return facts->can_collapse && is_at_rest(facts);

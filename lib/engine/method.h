@@ -15,6 +15,7 @@ typedef struct MethodFacts {
         uint32_t docker_major; /* 0: unknown */
         bool can_collapse, can_punch, can_reflink;
         uint32_t barred;       /* bits (1 << Method): failed or was ineffective on this log just now */
+        bool has_offset_reader; /* somebody other than dockerd has it open and reads it by offset: a log shipper */
 } MethodFacts;
 
 /* May this log be cut at all, by any method? */

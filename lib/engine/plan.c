@@ -6,7 +6,9 @@
  *      emergency by space       the same down to the emergency's keep; and once that does not hold the line:
  *                               the other logs, largest first; the ballast; truncation
  *
- * Each step is taken only as far as those before it do not reach the target. */
+ * Each step is taken only as far as those before it do not reach the target. None of them takes what a log shipper has
+ * not read yet, but at emergency: from those to blame, where the shipper hangs; and where neither the other logs nor
+ * the ballast hold the line, from whoever has it, before a log is truncated. */
 
 #include "engine_internal.h"
 
@@ -25,10 +27,12 @@ typedef struct Ladder {
         uint64_t now_usec;
         uint64_t need_bytes;
         uint64_t worth_bytes;
+        ReadersRespect respect; /* for those who read the logs */
         double least_bps;    /* who grows slower is not to blame */
         uint64_t said_bytes; /* observe mode: what the acts of this plan would free */
         bool waiting;   /* something will give, only not yet */
         bool uncuttable; /* an offender has enough, and no method for it is left */
+        LogEntry *unread; /* an offender has enough, and it is there for a log shipper that has not read it; NULL: none */
         uint32_t n_planned, n_max;
         uint32_t taken[PLAN_ACTS_MAX]; /* slots that are in this plan */
 } Ladder;
@@ -70,8 +74,11 @@ static void say_planned(Ladder *l, LogEntry *entry, const Act *act) {
 }
 
 static void put(Ladder *l, LogEntry *entry, Method method, uint64_t want_bytes, uint64_t keep_bytes) {
-        Act act = acts_make(l->e, entry, method, want_bytes, keep_bytes);
+        Act act = acts_make(l->e, entry, method, want_bytes, keep_bytes, l->now_usec);
+        uint64_t limit_bytes = entry ? readers_limit_bytes(entry, l->respect, l->now_usec) : UINT64_MAX;
 
+        if (limit_bytes != UINT64_MAX)
+                act.max_offset_bytes = limit_bytes;
         if (entry && !is_observing(l) && !archiving_first(l->e, entry, &act, l->now_usec)) {
                 l->waiting = true;
                 l->taken[l->n_planned++] = act.slot;
@@ -102,6 +109,18 @@ typedef struct Quote {
         uint64_t yield_bytes, keep_bytes;
 } Quote;
 
+/* What of the live log its readers let go. */
+static uint64_t limited(Ladder *l, LogEntry *entry, uint64_t live_bytes) {
+        uint64_t limit_bytes = readers_limit_bytes(entry, l->respect, l->now_usec), read_bytes;
+
+        if (limit_bytes == UINT64_MAX)
+                return live_bytes;
+        read_bytes = readers_let_go_bytes(entry, limit_bytes, l->now_usec);
+        if (read_bytes < MIN(live_bytes, l->need_bytes) && !l->unread)
+                l->unread = entry;
+        return MIN(live_bytes, read_bytes);
+}
+
 /* What one log can give towards the need. */
 static Quote quote(Ladder *l, LogEntry *entry, uint64_t keep_bytes) {
         Quote q = {.keep_bytes = keep_bytes};
@@ -115,6 +134,7 @@ static Quote quote(Ladder *l, LogEntry *entry, uint64_t keep_bytes) {
                 return q;
         }
         PlanYield yield = plan_yield(&entry->sample, keep_bytes);
+        yield.live_bytes = limited(l, entry, yield.live_bytes);
         /* Segments first, but not a few bytes of them while the live log has what is needed: a log has one act at a
          * time, and others must not give in its place. */
         bool delete = yield.segments_bytes >= PLAN_STEP_BYTES && method_may_delete(&facts) &&
@@ -262,10 +282,28 @@ static void rescue(Ladder *l) {
         l->need_bytes = MIN(l->need_bytes, limits->rescue_bytes - coming_bytes);
         l->worth_bytes = PLAN_STEP_BYTES;
         l->n_max = ACTS_QUEUED_RESCUE_MAX;
+        l->respect = READERS_HOLD;
         ask_others(l, false);
         ask_others(l, true);
         release_ballast(l);
+        if (l->unread) {
+                l->respect = READERS_LOSE;
+                ask_offenders(l, false);
+                ask_offenders(l, true);
+                ask_others(l, false);
+                ask_others(l, true);
+        }
         truncate_one(l);
+}
+
+static void ask_at_emergency(Ladder *l) {
+        ask_offenders(l, true);
+        if (l->unread) {
+                l->respect = READERS_MOVE_HOLD;
+                ask_offenders(l, false);
+                ask_offenders(l, true);
+        }
+        rescue(l);
 }
 
 static const char *const nothing_left_texts[] = {
@@ -273,6 +311,7 @@ static const char *const nothing_left_texts[] = {
         [NOTHING_LEFT_PROTECTED] = "the log that grows is protected",
         [NOTHING_LEFT_UNCUTTABLE] = "the logs that grow cannot be cut",
         [NOTHING_LEFT_KEPT] = "the logs that grow are down to what they must keep",
+        [NOTHING_LEFT_UNREAD] = "a log shipper has not read the rest of the log that grows",
         [NOTHING_LEFT_READ_ONLY] = "the partition is read-only",
 };
 
@@ -289,6 +328,8 @@ static NothingLeft why_nothing(const Ladder *l) {
                 return NOTHING_LEFT_PROTECTED;
         if (l->uncuttable)
                 return NOTHING_LEFT_UNCUTTABLE;
+        if (l->unread)
+                return NOTHING_LEFT_UNREAD;
         return NOTHING_LEFT_KEPT;
 }
 
@@ -304,7 +345,10 @@ static void say_nothing_left(Ladder *l, NothingLeft why) {
         e->nothing_left_usec = l->now_usec;
         event->wanted_bytes = l->need_bytes;
         strncpy(event->detail, nothing_left_texts[why], sizeof(event->detail) - 1);
-        if (l->ranking->logs_explain)
+        if (why == NOTHING_LEFT_UNREAD) {
+                event->reader = l->unread->readers.slowest;
+                events_set_log(e, event, l->unread, l->ranking, l->now_usec);
+        } else if (l->ranking->logs_explain)
                 events_set_log(e, event, l->ranking->logs[0].entry, l->ranking, l->now_usec);
 }
 
@@ -352,7 +396,8 @@ void plan_archived(Engine *e, Plan *plan, uint64_t now_usec) {
         method = entry->archived.segment_inode != 0 ? METHOD_DELETE : method_choose(&facts);
         if (method == METHOD_NONE || (method == METHOD_DELETE && !method_may_delete(&facts)))
                 return;
-        act = acts_make(e, entry, method, entry->archived.bytes, entry->archived.keep_bytes);
+        /* Without a reader's limit: no more was archived than readers let go. */
+        act = acts_make(e, entry, method, entry->archived.bytes, entry->archived.keep_bytes, now_usec);
         act.by_limit = entry->archived.by_limit;
         archiving_limit(&act, &entry->archived);
         if (acts_begin(e, entry, &act, now_usec))
@@ -374,19 +419,19 @@ void plan_acts(Engine *e, Plan *plan, const Ranking *ranking, uint64_t now_usec)
                 .n_max = ACTS_QUEUED_MAX,
                 .worth_bytes = plan_worth_bytes(e->space.avail_bytes, ranking->n_offenders),
         };
+        bool emergency = e->rules.level == LEVEL_EMERGENCY &&
+                         e->space.avail_bytes < e->limits.emergency_bytes;
+        if (!emergency && readers_wait(&e->readers, now_usec))
+                return;
         if (e->space.read_only) {
                 say_nothing_left(&l, NOTHING_LEFT_READ_ONLY);
                 return;
         }
-        bool emergency = e->rules.level == LEVEL_EMERGENCY &&
-                         e->space.avail_bytes < e->limits.emergency_bytes;
         if (emergency)
                 l.least_bps = ranking->minor_bps;
         ask_offenders(&l, false);
-        if (emergency) {
-                ask_offenders(&l, true);
-                rescue(&l);
-        }
+        if (emergency)
+                ask_at_emergency(&l);
 
         if (l.need_bytes < PLAN_STEP_BYTES && !is_observing(&l))
                 e->acting = false; /* all that is needed is under way */

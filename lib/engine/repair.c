@@ -149,7 +149,7 @@ static bool plan_lines(Engine *e, Plan *plan, LogDamage *damage, uint64_t now_us
                 damage->n = 0; /* the log is another one by now */
                 return true;
         }
-        act = acts_make(e, entry, METHOD_BLANK, 0, 0);
+        act = acts_make(e, entry, METHOD_BLANK, 0, 0, now_usec);
         act.n_ranges = damage->n;
         memcpy(act.ranges, damage->ranges, sizeof(act.ranges));
         return plan_one(e, plan, entry, &act, now_usec, wake_usec);
@@ -161,7 +161,7 @@ void repair_plan(Engine *e, Plan *plan, uint64_t now_usec, uint64_t *wake_usec) 
 
                 if (entry->sample.nul_bytes == 0)
                         continue;
-                act = acts_make(e, entry, METHOD_MARK, 0, 0);
+                act = acts_make(e, entry, METHOD_MARK, 0, 0, now_usec);
                 if (!plan_one(e, plan, entry, &act, now_usec, wake_usec))
                         return;
         }

@@ -19,6 +19,31 @@
 #define HEAL_BACKOFF_MAX_USEC USEC_PER_MINUTE
 #define BALLAST_RELEASE_AGAIN_USEC USEC_PER_SEC
 
+/* Segments that a reader has open were emptied only at emergency; else he goes on reading what has no name any more, or
+ * they were left alone. */
+static void tell_segment_reader(Event *event, const LogEntry *entry, const Act *act, const Outcome *o) {
+        event->held_bytes = act->emergency ? 0 : o->held_bytes;
+        if (!entry || !act->emergency || o->held_bytes == 0 || entry->readers.n_segments == 0)
+                return;
+        event->reader = entry->readers.segment_reader;
+        event->lost_bytes = MIN(entry->readers.segments_unread_bytes, o->held_bytes);
+}
+
+/* Whom it hurt, and by how much: what is gone and lies behind what the slowest reader had read. Where he was right
+ * before the cut counts, as far as the trimmer could tell. */
+static void tell_reader(Event *event, const LogEntry *entry, const Act *act, const Outcome *o) {
+        uint64_t from_bytes = o->cut_to_bytes - MIN(o->cut_to_bytes, o->cut_bytes);
+        uint64_t read_bytes = MAX(act->reader.offset_bytes, o->reader_offset_bytes);
+
+        if (o->method == METHOD_DELETE)
+                tell_segment_reader(event, entry, act, o);
+        if (o->method == METHOD_DELETE || act->reader.pid == 0 || o->cut_to_bytes <= MAX(from_bytes, read_bytes))
+                return;
+        event->reader = act->reader;
+        event->reader.offset_bytes = read_bytes;
+        event->lost_bytes = o->cut_to_bytes - MAX(from_bytes, read_bytes);
+}
+
 Event *settle_tell(Engine *e, EventType type, const LogEntry *entry, const ActUnderWay *u, const Outcome *o,
                 uint64_t now_usec) {
         Event *event = events_add_pending(e, type, now_usec);
@@ -34,6 +59,7 @@ Event *settle_tell(Engine *e, EventType type, const LogEntry *entry, const ActUn
                                 !repair_is_one(u->act.method);
         memcpy(event->detail, o->stage, sizeof(o->stage));
         event->detail[sizeof(o->stage) - 1] = 0;
+        tell_reader(event, entry, &u->act, o);
         if (u->act.by_hand)
                 event->reason = REASON_REQUEST;
         if (u->act.by_limit)
@@ -98,6 +124,15 @@ static void credit(Engine *e, uint64_t freed_bytes, uint64_t now_usec) {
         engine_unseen_cancel(e, freed_bytes);
 }
 
+/* That a cut which went no further than a reader has read gave little says nothing of the method: where the disk comes
+ * first, the same one goes further. */
+static bool settle_limited(LogEntry *entry, const ActUnderWay *u, uint64_t now_usec) {
+        if (!entry || u->act.max_offset_bytes == 0)
+                return false;
+        entry->reader_full_usec = now_usec + BARRED_SHORT_USEC;
+        return true;
+}
+
 static void settle_cut(
                 Engine *e, LogEntry *entry, const ActUnderWay *u, const Outcome *o, uint64_t now_usec) {
         uint64_t enough_bytes = MAX(EFFECTIVE_MIN_BYTES, u->act.want_bytes / 4);
@@ -112,6 +147,10 @@ static void settle_cut(
                 e->last_gain_usec = now_usec;
                 if (entry)
                         entry->n_ineffective = 0;
+                settle_tell(e, EVENT_ACT_DONE, entry, u, o, now_usec);
+                return;
+        }
+        if (settle_limited(entry, u, now_usec)) {
                 settle_tell(e, EVENT_ACT_DONE, entry, u, o, now_usec);
                 return;
         }
@@ -238,6 +277,8 @@ static void settle_log(
         default: /* nothing to do, or the trimmer is gone */
                 if (o->result == ACT_NOTHING_TO_DO && o->method == METHOD_BALLAST_RELEASE)
                         e->ballast_bytes = 0;
+                if (o->result == ACT_NOTHING_TO_DO && settle_limited(entry, u, now_usec))
+                        break;
                 bar(entry, o->method, now_usec + BARRED_SHORT_USEC);
                 /* Being away is no failure of the gentle method: the last resort does not take its place. */
                 if (entry && o->method != METHOD_TRUNCATE)

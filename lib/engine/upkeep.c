@@ -25,7 +25,7 @@ static void heal(Engine *e, Plan *plan, uint64_t now_usec, uint64_t *wake_usec) 
                 }
                 if (plan->n_acts == PLAN_ACTS_MAX || acts_queue_full(e, now_usec, ACTS_QUEUED_MAX))
                         return;
-                Act act = acts_make(e, entry, METHOD_HEAL, entry->sample.hole_bytes + entry->sample.filler_bytes, 0);
+                Act act = acts_make(e, entry, METHOD_HEAL, entry->sample.hole_bytes + entry->sample.filler_bytes, 0, now_usec);
                 if (!acts_begin(e, entry, &act, now_usec))
                         return;
                 plan->acts[plan->n_acts++] = act;
@@ -53,7 +53,7 @@ static void make_ballast(Engine *e, Plan *plan, uint64_t now_usec, uint64_t *wak
         }
         if (plan->n_acts == PLAN_ACTS_MAX || acts_queue_full(e, now_usec, ACTS_QUEUED_MAX))
                 return;
-        Act act = acts_make(e, NULL, METHOD_BALLAST_MAKE, wanted, 0);
+        Act act = acts_make(e, NULL, METHOD_BALLAST_MAKE, wanted, 0, now_usec);
         if (!acts_begin(e, NULL, &act, now_usec))
                 return;
         e->ballast_make_at_usec = now_usec + BALLAST_AGAIN_USEC;

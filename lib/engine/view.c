@@ -61,6 +61,8 @@ static void fill(const Engine *e, const LogEntry *entry, double all_bps, EngineL
                 .damage = repair_kind(entry),
                 .damage_detail = repair_kind(entry) == DAMAGE_NONE ? "" : repair_hindrance(e, entry, e->sampled_usec),
         };
+        if (readers_is_fresh(entry, e->sampled_usec))
+                ret_log->readers = entry->readers;
 }
 
 static bool comes_before(const EngineLog *a, const EngineLog *b) {

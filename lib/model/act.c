@@ -49,6 +49,16 @@ const char *method_reader_effect(Method method) {
         return methods[method].reader_effect;
 }
 
+bool method_keeps_offsets(Method method) {
+        switch (method) {
+        case METHOD_PUNCH:
+        case METHOD_FILL:
+                return true;
+        default:
+                return false;
+        }
+}
+
 const char *act_result_to_string(ActResult result) {
         static const char *const names[_ACT_RESULT_MAX] = {
                 [ACT_DONE] = "done",

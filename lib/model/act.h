@@ -27,6 +27,8 @@ const char *method_to_string(Method method);   /* "collapse", "punch", ... */
 Method method_from_string(const char *s);
 /* What people and programs that read the log will see after it, as half a sentence. */
 const char *method_reader_effect(Method method);
+/* Whoever reads the log by offset (a log shipper) finds what follows the cut where it was. */
+bool method_keeps_offsets(Method method);
 
 typedef struct Act {
         uint64_t id; /* counts up; 0: none */
@@ -45,6 +47,8 @@ typedef struct Act {
         Method then;             /* METHOD_ARCHIVE: what it is archived for; METHOD_DELETE: the oldest segment */
         LogRange ranges[LOG_RANGES_MAX]; /* METHOD_BLANK: what is to become spaces */
         uint32_t n_ranges;
+        uint64_t max_offset_bytes; /* the head goes no further than that, for a reader's sake; 0: no such limit */
+        LogReader reader;        /* the slowest that is known: its offset is looked at again; pid 0: none */
         bool emergency;          /* skip what only costs time */
         bool by_hand;
         bool by_limit;           /* for MaxLogSize=, at no pressure */
@@ -73,6 +77,9 @@ typedef struct Outcome {
         char stage[24];         /* the call that failed: "openat2", "fallocate"; empty: none */
         uint64_t freed_bytes;   /* allocated bytes that the act took away, whatever was appended meanwhile */
         uint64_t cut_bytes;     /* what readers lost: bytes of log (or of segments) that are gone; repaired: that were no use */
+        uint64_t cut_to_bytes;  /* of the live log: the offset, as it was before the act, that they end at */
+        uint64_t reader_offset_bytes; /* how far the act's reader had read right before that */
+        uint64_t held_bytes;    /* of segments that somebody has open: not freed before he closes them, or left alone */
         uint64_t allocated_bytes, size_bytes, segments_bytes; /* afterwards; allocated: without the filler */
         uint32_t n_segments;
         uint64_t hole_bytes, filler_bytes;

@@ -103,4 +103,7 @@ typedef struct Event {
         char detail[256]; /* stage of a failure, text of a notice, error of a configuration; sanitised */
         uint64_t since_usec; /* how long: stuck, blind, paused */
         Asker asker;
+        LogReader reader;    /* who lost lines that it had not read; pid 0: nobody, as far as is known */
+        uint64_t lost_bytes; /* ... and how much */
+        uint64_t held_bytes; /* of segments that somebody has open */
 } Event;

@@ -16,6 +16,8 @@ typedef enum ObservationType {
         OBSERVATION_FILESYSTEM,    /* what the filesystem can do */
         OBSERVATION_NOTICE,        /* something odd that a person should know of, once */
         OBSERVATION_LOG_DAMAGE,    /* torn lines of a log, or none any more */
+        OBSERVATION_LOG_READERS,   /* who reads a log; its time is when that look began */
+        OBSERVATION_READERS_LOOK,  /* a look at who reads the logs has begun, or ended */
 } ObservationType;
 
 typedef struct PartitionSample {
@@ -33,6 +35,29 @@ typedef struct LogWriter {
         int32_t fd;
         Tristate append; /* O_APPEND in its flags */
 } LogWriter;
+
+#define READER_COMMAND_MAX 32
+
+/* A process that has a log open for reading: most likely a log shipper. */
+typedef struct LogReader {
+        int32_t pid; /* 0: none */
+        int32_t fd;
+        char command[READER_COMMAND_MAX]; /* sanitised */
+        uint64_t offset_bytes; /* that far it has read; it may be further by now */
+} LogReader;
+
+/* Who reads one log, as seen in one look at all processes. */
+typedef struct LogReaders {
+        uint32_t slot;
+        uint32_t n;        /* processes; neither dockerd nor ours */
+        uint32_t n_docker; /* dockerd's descriptors, each a `docker logs -f`: they hold nothing back */
+        uint64_t inode;    /* of the log that was looked for */
+        LogReader slowest;
+        /* Of its rotated segments, which readers keep open until they have read them. */
+        uint32_t n_segments;        /* descriptors */
+        uint64_t segments_unread_bytes;
+        LogReader segment_reader;   /* who has the most left to read; its offset is in that segment */
+} LogReaders;
 
 typedef struct LogInfo {
         uint32_t slot; /* given by the watcher; names the log until LOG_GONE, then may be used again */
@@ -133,5 +158,11 @@ typedef struct Observation {
                 } filesystem;
                 Notice notice;
                 LogDamage log_damage;
+                LogReaders log_readers;
+                struct {
+                        bool ended;
+                        bool complete;         /* ended: every process was looked at */
+                        uint64_t until_usec;   /* begun: it has ended by then, one way or the other */
+                } readers_look;
         };
 } Observation;

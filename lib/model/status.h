@@ -31,6 +31,8 @@ typedef struct StatusLog {
         uint64_t max_log_bytes; /* 0: no limit */
         DamageKind damage;
         const char *damage_detail; /* why it is not repaired now; empty: it will be */
+        uint32_t n_readers;     /* processes, without dockerd; 0: nobody reads it, or not known */
+        LogReader slowest;      /* pid 0: none */
 } StatusLog;
 
 typedef struct StatusPartition {

@@ -36,6 +36,20 @@ dev_install() {
         [ $ok = yes ]
 }
 
+# dev_unpack FOLDER PACKAGE...: unpacks them there, without installing them: a log daemon that is only to be tested with
+# must not begin to work on this machine.
+dev_unpack() {
+        local folder=$1 deb
+        shift
+        [ -e "$folder" ] && return 0
+        dev_say "unpacking $*"
+        rm -rf "$folder.tmp" && mkdir -p "$folder.tmp" &&
+                { (cd "$folder.tmp" && apt-get download -q "$@") ||
+                        { apt-get update -q && (cd "$folder.tmp" && apt-get download -q "$@"); }; } &&
+                for deb in "$folder.tmp"/*.deb; do dpkg-deb -x "$deb" "$folder.tmp" || return 1; done &&
+                rm -f "$folder.tmp"/*.deb && mv "$folder.tmp" "$folder"
+}
+
 dev_install_packages() {
         # shellcheck disable=SC2086
         dev_install $dev_packages_build
@@ -48,7 +62,10 @@ dev_install_test_packages() {
                 packages=${packages/libclang-rt-dev/libclang-rt-14-dev}
         fi
         # shellcheck disable=SC2086
-        dev_install $dev_packages_build $packages
+        dev_install $dev_packages_build $packages || return 1
+        # Debian has no fluent-bit (bookworm, trixie); the log shipper it has is rsyslog, with imfile.
+        dev_is_root || return 0
+        dev_unpack /var/cache/diskbrake-test/rsyslog rsyslog libestr0 libfastjson4
 }
 
 # dev_build [FOLDER [MESON OPTION...]]

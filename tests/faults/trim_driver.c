@@ -6,11 +6,13 @@
  *   trim_driver act PAGE ROOT ID METHOD WANT KEEP [key=value ...] [-- WRAPPER ...]
  *        starts a trimmer (under WRAPPER, say strace) with the stage page in the file PAGE, gives it the target and one
  *        act, and prints what came as lines of key=value. METHOD "none": target only. Keys: pid, fd, append, emergency,
- *        ballast, dockerd, look, inode, repeat, until, segment; ranges=FROM-TO,... for the method "blank", stale=1:
- *        they held something else when they were found.
+ *        ballast, dockerd, look, inode, repeat, until, segment, by_hand, max_offset, reader_pid, reader_fd;
+ *        ranges=FROM-TO,... for the method "blank", stale=1: they held something else when they were found.
  *   trim_driver archive STATE ROOT ID THEN WANT KEEP [key=value ...] [-- WRAPPER ...]
  *        the same with an archiver, whose archives lie in STATE/archive; THEN: the method that it archives for. Keys:
  *        name, known (NO: nothing of it can be there), size, container_size, age, rate, repeat.
+ *   trim_driver spot FILE
+ *        looks who reads that file, between two calls of getppid(), and prints how many processes and descriptors it saw.
  *   trim_driver trimmer PAGE FD          the trimmer itself
  *   trim_driver archiver STATE FD        the archiver itself
  *   trim_driver append FILE MSEC FLAGS LINE_BYTES
@@ -27,9 +29,11 @@
 #include <sys/wait.h>
 
 #include "clock.h"
+#include "log_readers.h"
 #include "macros.h"
 #include "message.h"
 #include "role.h"
+#include "writer.h"
 
 static StagePage *map_page(const char *path) {
         StagePage *page;
@@ -100,11 +104,12 @@ static int next_message(int fd, uint32_t type) {
 static void print_outcome(const Outcome *o) {
         printf("result=%s\nerror=%d\nstage=%s\nfreed=%" PRIu64 "\ncut=%" PRIu64 "\nallocated=%" PRIu64 "\nsize=%" PRIu64
                "\nsegments=%u\nsegments_bytes=%" PRIu64 "\nhole=%" PRIu64 "\nfiller=%" PRIu64 "\nballast_bytes=%" PRIu64
-               "\nwriter_pid=%d\nwriter_fd=%d\nwriter_append=%d\nusec=%" PRIu64 "\n",
+               "\nwriter_pid=%d\nwriter_fd=%d\nwriter_append=%d\nusec=%" PRIu64 "\ncut_to=%" PRIu64 "\nreader_offset=%" PRIu64
+               "\nheld=%" PRIu64 "\n",
                act_result_to_string(o->result), o->error, o->stage, o->freed_bytes, o->cut_bytes, o->allocated_bytes,
-               o->size_bytes, o->n_segments, o->segments_bytes, o->hole_bytes, o->filler_bytes,
-               o->ballast_bytes, o->writer.pid,
-               o->writer.fd, o->writer.append, o->end_usec - o->begin_usec);
+               o->size_bytes, o->n_segments, o->segments_bytes, o->hole_bytes, o->filler_bytes, o->ballast_bytes,
+               o->writer.pid, o->writer.fd, o->writer.append, o->end_usec - o->begin_usec, o->cut_to_bytes,
+               o->reader_offset_bytes, o->held_bytes);
 }
 
 static const char *option(char **argv, const char *key) {
@@ -150,7 +155,9 @@ static void fill_act(Act *act, char **argv) {
                      .inode = number(argv, "inode", st.st_ino),
                      .want_bytes = strtoull(argv[4], NULL, 10), .keep_bytes = strtoull(argv[5], NULL, 10),
                      .until_offset = number(argv, "until", 0), .segment_inode = number(argv, "segment", 0),
-                     .emergency = number(argv, "emergency", 0) != 0};
+                     .max_offset_bytes = number(argv, "max_offset", 0),
+                     .reader = {.pid = (int32_t) number(argv, "reader_pid", 0), .fd = (int32_t) number(argv, "reader_fd", 0)},
+                     .emergency = number(argv, "emergency", 0) != 0, .by_hand = number(argv, "by_hand", 0) != 0};
         act->writer = (LogWriter){.pid = (int32_t) number(argv, "pid", 0), .fd = (int32_t) number(argv, "fd", 0),
                                   .append = (Tristate) number(argv, "append", YES)};
         (void) snprintf(act->container, sizeof(act->container), "%s", argv[2]);
@@ -315,6 +322,24 @@ static int verb_append(char **argv) {
         return EXIT_SUCCESS;
 }
 
+static int verb_spot(const char *path) {
+        const ReadersLimits limits = {.deadline_usec = USEC_INFINITY / 2, .n_descriptors = UINT32_MAX};
+        static ReadersFound found;
+        static ReadersOrder order = {.n_logs = 1};
+        struct stat st;
+        int proc_fd, r;
+
+        if (stat(path, &st) < 0 || writer_open_proc(&proc_fd) < 0)
+                return EXIT_FAILURE;
+        order.logs[0].device = st.st_dev;
+        order.logs[0].inode = st.st_ino;
+        (void) getppid();
+        r = log_readers_scan(proc_fd, &order, &limits, &found);
+        (void) getppid();
+        printf("%u %u %u\n", found.n_processes, found.n_descriptors, found.logs[0].n);
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv) {
         if (argc >= 8 && streq(argv[1], "act"))
                 return verb_act(argc - 2, argv + 2);
@@ -322,6 +347,8 @@ int main(int argc, char **argv) {
                 return verb_archive(argc - 2, argv + 2);
         if (argc == 4 && streq(argv[1], "archiver"))
                 return verb_archiver(argv + 2);
+        if (argc == 3 && streq(argv[1], "spot"))
+                return verb_spot(argv[2]);
         if (argc == 4 && streq(argv[1], "trimmer"))
                 return verb_trimmer(argv + 2);
         if (argc == 6 && streq(argv[1], "append"))

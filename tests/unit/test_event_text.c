@@ -135,6 +135,32 @@ static void a_range_of_time_is_short(void **state) {
         }
 }
 
+static void who_lost_what_it_had_not_read_is_named(void **state) {
+        Event e = example_act(EVENT_ACT_DONE, METHOD_PUNCH);
+        char message[EVENT_MESSAGE_MAX];
+
+        (void) state;
+        e.allocated_bytes = 0;
+        e.reader = (LogReader){ .pid = 4711, .command = "fluent-bit" };
+        e.lost_bytes = MIB(12) + KIB(300);
+        assert_message(&e, "freed 812 MiB from the log of `web` by punching a hole; `docker logs -f` and `--tail` go on, "
+                           "reading from the start stops at the cut until the container stops; fluent-bit (pid 4711) had "
+                           "not read 12 MiB of it");
+        assert_int_equal(event_priority(&e), 4);
+        e.lost_bytes = 0; /* it lost nothing: it is not spoken of */
+        assert_null(strstr(event_message(&e, message, sizeof(message)), "fluent-bit"));
+        assert_int_equal(event_priority(&e), 5);
+        e.method = METHOD_DELETE;
+        e.held_bytes = MIB(40);
+        assert_message(&e, "freed 812 MiB from the log of `web` by deleting rotated segments; readers see no change but "
+                           "fewer old lines; 40 MiB of segments are not free before those who have them open close them");
+
+        e = (Event){ .type = EVENT_NOTHING_LEFT, .mount = "/d", .container_id = ID, .container_name = "web",
+                     .detail = "a log shipper", .reader = { .pid = 4711, .command = "fluent-bit" } };
+        assert_message(&e, "/d keeps filling, and nothing more may be freed: fluent-bit (pid 4711) has not read the rest "
+                           "of the log of `web`, which is taken from it at emergency only");
+}
+
 static void a_cleared_level_tells_where_it_is_now(void **state) {
         Event e = example(EVENT_LEVEL_CLEARED);
 
@@ -482,6 +508,7 @@ int main(void) {
                 cmocka_unit_test(a_cleared_level_tells_where_it_is_now),
                 cmocka_unit_test(an_act_tells_what_readers_will_see),
                 cmocka_unit_test(a_repair_tells_what_is_seen_again),
+                cmocka_unit_test(who_lost_what_it_had_not_read_is_named),
                 cmocka_unit_test(a_failure_tells_the_call_and_the_error),
                 cmocka_unit_test(nothing_left_tells_why),
                 cmocka_unit_test(what_hangs_is_told_with_what_does_not_happen),

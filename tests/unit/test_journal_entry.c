@@ -99,6 +99,9 @@ static Event example(void) {
                 .error = -ENOSPC,
                 .detail = "fallocate",
                 .asker = { 1000, 4711, "diskbrake" },
+                .reader = { .pid = 99, .fd = 3, .command = "fluent-bit", .offset_bytes = 5 },
+                .lost_bytes = 12,
+                .held_bytes = 13,
         };
 }
 
@@ -138,6 +141,10 @@ static void every_field_is_there_with_its_value(void **state) {
                 { "DISKBRAKE_READER_EFFECT", "a running `docker logs -f` may repeat or skip" },
                 { "DISKBRAKE_FREED_BYTES", "1" },
                 { "DISKBRAKE_CUT_BYTES", "3" },
+                { "DISKBRAKE_HELD_BYTES", "13" },
+                { "DISKBRAKE_READER_PID", "99" },
+                { "DISKBRAKE_READER_COMMAND", "fluent-bit" },
+                { "DISKBRAKE_READER_LOST_BYTES", "12" },
                 { "DISKBRAKE_ERRNO", "ENOSPC" },
                 { "ERRNO", "28" },
                 { "DISKBRAKE_DETAIL", "fallocate" },

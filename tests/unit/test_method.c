@@ -25,7 +25,7 @@ static void each_situation_has_its_method(void **state) {
                 MethodFacts facts;
                 Method method;
         } cases[] = {
-                /* driver, odd, running, held open, writer, Docker, can collapse, can punch, can reflink, barred */
+                /* driver, odd, running, held open, writer, Docker, can collapse, can punch, can reflink, barred, log shipper */
                 {"at rest", {JSON, 0, 0, 0, NOBODY, 26, 1, 1, 0, 0}, METHOD_COLLAPSE_LEASED},
                 {"at rest, old Docker", {JSON, 0, 0, 0, NOBODY, 20, 1, 1, 0, 0}, METHOD_COLLAPSE_LEASED},
                 {"at rest, but held open", {JSON, 0, 0, 1, NOBODY, 26, 1, 1, 0, 0}, METHOD_PUNCH},
@@ -62,6 +62,15 @@ static void each_situation_has_its_method(void **state) {
                 {"fill failed, Docker 28", {JSON, 0, 1, 0, WRITER(YES), 28, 1, 1, 1, BAR(METHOD_FILL)}, METHOD_PUNCH},
                 {"fill failed, before 23", {JSON, 0, 1, 0, WRITER(YES), 20, 1, 1, 1, BAR(METHOD_FILL)}, METHOD_COLLAPSE},
                 {"fill alone", {JSON, 0, 1, 0, WRITER(YES), 26, 0, 0, 1, 0}, METHOD_FILL},
+                {"at rest, a shipper has it", {JSON, 0, 0, 0, NOBODY, 26, 1, 1, 0, 0, 1}, METHOD_PUNCH},
+                {"before 23, and a shipper", {JSON, 0, 1, 0, WRITER(YES), 20, 1, 1, 0, 0, 1}, METHOD_PUNCH},
+                {"Docker 28, and a shipper", {JSON, 0, 1, 0, WRITER(YES), 28, 1, 1, 0, 0, 1}, METHOD_PUNCH},
+                {"version unknown, a shipper", {JSON, 0, 1, 0, WRITER(YES), 0, 1, 1, 0, 0, 1}, METHOD_PUNCH},
+                {"a shipper, only shrinking works", {JSON, 0, 1, 0, WRITER(YES), 20, 1, 0, 0, 0, 1}, METHOD_COLLAPSE},
+                {"the same, punching failed", {JSON, 0, 1, 0, WRITER(YES), 20, 1, 1, 0, BAR(METHOD_PUNCH), 1}, METHOD_COLLAPSE},
+                {"a shipper, Docker 26, no punch", {JSON, 0, 1, 0, WRITER(YES), 26, 1, 0, 0, 0, 1}, METHOD_NONE},
+                {"a shipper, reflink", {JSON, 0, 1, 0, WRITER(YES), 20, 1, 1, 1, 0, 1}, METHOD_FILL},
+                {"the same, at rest", {JSON, 0, 0, 0, NOBODY, 26, 1, 1, 1, 0, 1}, METHOD_FILL},
                 {"all failed", {JSON, 0, 1, 0, WRITER(YES), 20, 1, 1, 0, FAILED_BOTH}, METHOD_NONE},
         };
 
@@ -75,7 +84,7 @@ static void each_situation_has_its_method(void **state) {
 
 static void whatever_the_facts_a_file_that_may_not_shrink_is_never_shrunk(void **state) {
         (void) state;
-        for (unsigned bits = 0; bits < 1 << 10; bits++)
+        for (unsigned bits = 0; bits < 1 << 11; bits++)
                 for (uint32_t major = 0; major < 30; major++)
                         for (int append = UNKNOWN; append <= YES; append++) {
                                 MethodFacts f = {
@@ -89,10 +98,14 @@ static void whatever_the_facts_a_file_that_may_not_shrink_is_never_shrunk(void *
                                         .can_punch = bits & 128,
                                         .barred = bits & 256 ? BAR(METHOD_PUNCH) : 0,
                                         .can_reflink = bits & 512,
+                                        .has_offset_reader = bits & 1024,
                                 };
                                 Method m = method_choose(&f);
                                 if (m == METHOD_NONE)
                                         continue;
+                                /* Offsets move under a reader only where nothing else can be done. */
+                                if (f.has_offset_reader && f.can_punch && f.barred == 0)
+                                        assert_true(method_keeps_offsets(m));
                                 assert_false(f.odd);
                                 assert_true(f.driver == LOG_DRIVER_JSON_FILE ||
                                                 f.driver == LOG_DRIVER_UNKNOWN);
@@ -131,6 +144,9 @@ static void by_hand_only_what_harms_nobody(void **state) {
         assert_true(method_is_safe(&old, METHOD_COLLAPSE, MIB(1)));
         assert_true(method_is_safe(&old, METHOD_TRUNCATE, 0));
         assert_false(method_is_safe(&old, METHOD_BALLAST_RELEASE, 0));
+        old.has_offset_reader = true;
+        assert_false(method_is_safe(&old, METHOD_COLLAPSE, MIB(1)));
+        assert_true(method_is_safe(&old, METHOD_PUNCH, MIB(1)));
         modern.driver = LOG_DRIVER_LOCAL;
         assert_false(method_is_safe(&modern, METHOD_DELETE, 0));
 }

@@ -22,7 +22,9 @@ static GuardStatus example(StatusPartition *p, StatusLog *log, StatusEvent *even
 
         *log = (StatusLog){&web, {.allocated_bytes = 1000, .segments_bytes = 234, .hole_bytes = 5},
                 1763720000000000,
-                9150, POLICY_TRIM, MIB(16), true};
+                9150, POLICY_TRIM, MIB(16), true, .n_readers = 2,
+                .slowest = {.pid = 4711, .fd = 3, .command = "fluent-bit", .offset_bytes = 700}};
+        log->sample.size_bytes = 1000;
         *p = (StatusPartition){.mount = "/var/lib/docker", .roots = roots, .n_roots = 1,
                 .level = LEVEL_WARNING,
                 .reason = REASON_FORECAST, .level_for_usec = 1500 * USEC_PER_MSEC, .state = GUARD_DEGRADED,
@@ -168,7 +170,8 @@ static void the_numbers_are_those_of_the_guard(void **state) {
                 "\"paused_for_sec\":null",
                 "\"name\":\"web \\\"quoted\\\"\"", "\"allocated_bytes\":1234,", "\"segments_bytes\":234,",
                 "\"growth_bps\":1763720000000000,", "\"share\":0.915,", "\"policy\":\"trim\"",
-                "\"protected\":true",
+                "\"protected\":true", "\"readers\":2,\"slowest_reader\":{\"pid\":4711,\"command\":\"fluent-bit\","
+                "\"offset_bytes\":700,\"unread_bytes\":300}",
                 "\"time_usec\":1763720000000000,", "\"notes\":[\"a note\"]",
         };
         for (size_t i = 0; i < ELEMENTS(expected); i++)
