@@ -74,8 +74,8 @@ static void partition_archive(Partition *p, const Act *act) {
 
 void partition_settle_archive(Partition *p, const Outcome *outcome) {
         engine_settle(p->engine, outcome);
-        if (!p->is_deciding)
-                partition_decide(p);
+        /* Perhaps from within another partition's decision: the room for a plan is shared. */
+        (void) sd_event_source_set_enabled(p->settled, SD_EVENT_ONESHOT);
 }
 
 /* Returns whether the trimmer took it. */
@@ -171,7 +171,6 @@ void partition_decide(Partition *p) {
         for (unsigned round = 0; round < 8; round++) {
                 bool refused = false;
 
-                p->is_deciding = true;
                 engine_decide(p->engine, now_usec, plan, &wake_at_usec);
                 if (plan->cancel != 0)
                         archiving_cancel(p->world.archiving, p, plan->cancel);
@@ -182,7 +181,6 @@ void partition_decide(Partition *p) {
                 for (uint32_t i = 0; i < plan->n_acts; i++)
                         if (!partition_act(p, plan->acts + i))
                                 refused = true;
-                p->is_deciding = false;
                 if (!plan->more && !refused)
                         break;
         }
@@ -195,6 +193,12 @@ void partition_decide(Partition *p) {
         if (p->watcher.missed) /* nobody looks: pauses still end and reminders are still due */
                 timer_set(p->decide, MAX(wake_at_usec, now_usec + USEC_PER_SEC));
         p->world.on_turn(p, p->world.userdata);
+}
+
+static int partition_on_settled(sd_event_source *s, void *userdata) {
+        (void) s;
+        partition_decide(userdata);
+        return 0;
 }
 
 static int partition_on_decide(sd_event_source *s, uint64_t usec, void *userdata) {
@@ -231,6 +235,10 @@ int partition_new(const PartitionWorld *world, size_t place, const PartitionTarg
         partition_init_readers(p);
         r = timer_add(world->event, &p->decide, 100 * USEC_PER_MSEC, partition_on_decide, p);
         if (r >= 0)
+                r = sd_event_add_defer(world->event, &p->settled, partition_on_settled, p);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(p->settled, SD_EVENT_OFF);
+        if (r >= 0)
                 r = post_init(&p->watcher, world->children, world->event, ROLE_WATCHER, target->device, &partition_watcher_ops, p);
         if (r >= 0)
                 r = post_init(&p->trimmer, world->children, world->event, ROLE_TRIMMER, target->device, &partition_trimmer_ops, p);
@@ -250,6 +258,7 @@ Partition *partition_free(Partition *p) {
         post_done(&p->watcher);
         post_done(&p->trimmer);
         sd_event_source_disable_unref(p->decide);
+        sd_event_source_disable_unref(p->settled);
         engine_free(p->engine);
         free(p);
         return NULL;

@@ -51,8 +51,8 @@ struct Partition {
         char cannot_write_why[480], lost_why[256];
         uint64_t look_serial, look_at_usec, alive_asked_usec;
         bool target_owed; /* it has changed, and one of them has not been told */
-        bool is_deciding;
         bool holding; /* the trimmer was told to keep its folders open */
+        sd_event_source *settled; /* the archiver's act has ended: decide in the next turn */
         sd_event_source *decide; /* for what is due before the watcher's next look */
         Given given[ACTS_MAX];
         ReadersLook readers;

@@ -299,7 +299,13 @@ static void say_notice(Text *text, const Event *e) {
 }
 
 static void say_archive_stopped(Text *text, const Event *e) {
-        text_appendf(text, "what is freed on %s is not archived before", event_phrase_mount(e));
+        text_append(text, "what is freed ");
+        if (e->container_id[0]) {
+                text_append(text, "from ");
+                event_phrase_log(text, e);
+        } else
+                text_appendf(text, "on %s", event_phrase_mount(e));
+        text_append(text, " is not archived before");
         switch (e->error) {
         case -ENOSPC:
                 text_append(text, ": the partition of the archive has no room to spare");

@@ -97,8 +97,10 @@ bool acts_begin(Engine *e, LogEntry *entry, Act *act, uint64_t now_usec) {
                         continue;
                 act->id = e->next_act++;
                 *u = (ActUnderWay){*act, now_usec};
-                if (act->method == METHOD_ARCHIVE)
+                if (act->method == METHOD_ARCHIVE) {
                         e->archive_act = act->id;
+                        entry->archive_is_freed = false; /* whatever becomes of it */
+                }
                 if (entry) {
                         entry->act = act->id;
                         /* What was archived is freed as soon as it is; what is done at no pressure holds up nothing; a repair

@@ -24,10 +24,12 @@
 #define GAVE_WAY_USEC (5 * USEC_PER_SEC)
 /* After an error (no room, no directory): somebody has to do something about it. */
 #define FAILED_USEC (30 * USEC_PER_SEC)
-/* Its process died: perhaps by accident. */
-#define DIED_USEC USEC_PER_SEC
-/* Other facts than were known: the next sample has them. */
-#define CHANGED_USEC USEC_PER_SEC
+/* Its process died, perhaps by accident; or it found other facts than were known, and the next sample has them. There is
+ * time to try again, and not for ever. */
+#define WAIT_USEC USEC_PER_SEC
+#define WAITS_MAX 3
+/* What was archived is freed at once. Later, dockerd may have emptied the file, or the archive may be gone. */
+#define READY_USEC (10 * USEC_PER_SEC)
 #define SAID_AGAIN_USEC (10 * USEC_PER_MINUTE)
 
 static double expected_usec(const Engine *e, uint64_t bytes) {
@@ -70,7 +72,12 @@ static bool is_wanted(const Engine *e, const LogEntry *entry) {
 }
 
 bool archiving_is_due(const Engine *e, const LogEntry *entry, uint64_t now_usec) {
-        return is_wanted(e, entry) && !is_emergency(e, false) && now_usec >= e->archive_at_usec;
+        return is_wanted(e, entry) && !is_emergency(e, false) && now_usec >= e->archive_at_usec &&
+                        now_usec >= entry->barred_until_usec[METHOD_ARCHIVE] && chunk_bytes(e, PLAN_STEP_BYTES) > 0;
+}
+
+static bool is_ready(const LogEntry *entry, uint64_t now_usec) {
+        return entry->archived.bytes > 0 && now_usec < entry->archived.at_usec + READY_USEC;
 }
 
 /* A segment is deleted as a whole, and so it is archived. */
@@ -90,18 +97,20 @@ typedef enum Step {
 static Step find_step(const Engine *e, const LogEntry *entry, const Act *act, uint64_t now_usec, uint64_t *ret_bytes) {
         bool segment = act->method == METHOD_DELETE;
 
-        if (!is_wanted(e, entry) || act->method == METHOD_TRUNCATE || is_emergency(e, act->by_limit))
+        if (!is_wanted(e, entry) || act->method == METHOD_TRUNCATE)
                 return STEP_NOT;
-        if (entry->archived.bytes > 0 && (entry->archived.segment_inode != 0) == segment) {
+        /* Also in an emergency: it costs no time any more. */
+        if (is_ready(entry, now_usec) && (entry->archived.segment_inode != 0) == segment) {
                 *ret_bytes = entry->archived.bytes;
                 return STEP_READY;
         }
-        if (now_usec < e->archive_at_usec)
+        if (is_emergency(e, act->by_limit) || now_usec < e->archive_at_usec ||
+                        now_usec < entry->barred_until_usec[METHOD_ARCHIVE])
                 return STEP_NOT;
-        if (e->archive_act != 0 || now_usec < entry->barred_until_usec[METHOD_ARCHIVE])
-                return STEP_WAIT;
         *ret_bytes = segment ? segment_chunk_bytes(e, &entry->sample) : chunk_bytes(e, act->want_bytes);
-        return *ret_bytes > 0 ? STEP_FIRST : STEP_NOT;
+        if (*ret_bytes == 0)
+                return STEP_NOT;
+        return e->archive_act != 0 || now_usec < entry->archive_wait_usec ? STEP_WAIT : STEP_FIRST;
 }
 
 bool archiving_first(Engine *e, const LogEntry *entry, Act *act, uint64_t now_usec) {
@@ -130,14 +139,15 @@ void archiving_limit(Act *act, const Archived *archived) {
         act->segment_inode = archived->segment_inode;
 }
 
-LogEntry *archiving_take_ready(Engine *e) {
+LogEntry *archiving_take_ready(Engine *e, uint64_t now_usec) {
         LogEntry *entry = e->archived_slot != UINT32_MAX ? log_table_get(&e->logs, e->archived_slot) : NULL;
 
         e->archived_slot = UINT32_MAX;
-        return entry && entry->archived.bytes > 0 && entry->act == 0 && !entry->policy.is_protected ? entry : NULL;
+        return entry && is_ready(entry, now_usec) && entry->act == 0 && !entry->policy.is_protected ? entry : NULL;
 }
 
-static void say_stopped(Engine *e, const char *why, int error, uint64_t now_usec) {
+/* entry: where it concerns that log alone. */
+static void say_stopped(Engine *e, const LogEntry *entry, const char *why, int error, uint64_t now_usec) {
         Event *event;
 
         if (e->archive_said_usec != 0 && now_usec < e->archive_said_usec + SAID_AGAIN_USEC)
@@ -146,6 +156,8 @@ static void say_stopped(Engine *e, const char *why, int error, uint64_t now_usec
         event = events_add_pending(e, EVENT_ARCHIVE_STOPPED, now_usec);
         event->error = error;
         strncpy(event->detail, why, sizeof(event->detail) - 1);
+        if (entry)
+                events_set_log(e, event, entry, NULL, now_usec);
 }
 
 static void say_goes_on(Engine *e, uint64_t now_usec) {
@@ -155,33 +167,57 @@ static void say_goes_on(Engine *e, uint64_t now_usec) {
         (void) events_add_pending(e, EVENT_ARCHIVE_GOES_ON, now_usec);
 }
 
-void archiving_give_way(Engine *e, Plan *plan, uint64_t now_usec) {
-        double rest_usec, most_usec;
-        LogEntry *entry;
+/* The act that is under way is given up, and the shell is to be told. */
+static void give_up(Engine *e) {
         ActUnderWay u = {};
+        LogEntry *entry;
 
-        for (size_t i = 0; i < ACTS_UNDER_WAY_MAX && e->archive_act != 0; i++)
-                if (e->under_way[i].act.id == e->archive_act)
-                        u = e->under_way[i];
-        if (u.act.id == 0)
+        if (e->archive_act == 0 || !acts_end(e, e->archive_act, &u))
                 return;
-        rest_usec = (double) (now_usec - MIN(now_usec, u.planned_usec));
-        most_usec = OVERDUE_FACTOR * expected_usec(e, u.act.want_bytes) + (double) OVERDUE_LEAST_USEC;
-        if (!is_emergency(e, u.act.by_limit) && rest_usec < most_usec && left_usec(e, 0) >= (double) e->lead_usec)
-                return;
-
-        (void) acts_end(e, e->archive_act, &u);
-        plan->cancel = u.act.id;
+        e->archive_cancelled = u.act.id;
         e->archive_act = 0;
-        e->archive_at_usec = now_usec + GAVE_WAY_USEC;
         entry = log_table_get(&e->logs, u.act.slot);
         if (entry && entry->act == u.act.id)
                 entry->act = 0;
-        if (rest_usec >= most_usec) {
-                /* It is slower than it was taken for: the next try counts with that. */
-                e->archive_bps = (double) u.act.want_bytes / rest_usec * (double) USEC_PER_SEC;
-                say_stopped(e, "it takes too long", 0, now_usec);
-        }
+}
+
+bool archiving_give_up(Engine *e, LogEntry *entry) {
+        if (e->archive_act == 0 || entry->act != e->archive_act)
+                return false;
+        give_up(e);
+        return true;
+}
+
+static const ActUnderWay *find_under_way(const Engine *e) {
+        for (size_t i = 0; i < ACTS_UNDER_WAY_MAX && e->archive_act != 0; i++)
+                if (e->under_way[i].act.id == e->archive_act)
+                        return e->under_way + i;
+        return NULL;
+}
+
+static void give_way(Engine *e, const ActUnderWay *u, uint64_t now_usec) {
+        double took_usec = (double) (now_usec - MIN(now_usec, u->planned_usec));
+        double most_usec = OVERDUE_FACTOR * expected_usec(e, u->act.want_bytes) + (double) OVERDUE_LEAST_USEC;
+        double want_bytes = (double) u->act.want_bytes;
+
+        if (!is_emergency(e, u->act.by_limit) && took_usec < most_usec && left_usec(e, 0) >= (double) e->lead_usec)
+                return;
+        give_up(e);
+        e->archive_at_usec = now_usec + GAVE_WAY_USEC;
+        if (took_usec < most_usec)
+                return;
+        /* It is slower than it was taken for: the next try counts with that. */
+        e->archive_bps = want_bytes / took_usec * (double) USEC_PER_SEC;
+        say_stopped(e, NULL, "it takes too long", 0, now_usec);
+}
+
+void archiving_give_way(Engine *e, Plan *plan, uint64_t now_usec) {
+        const ActUnderWay *u = find_under_way(e);
+
+        if (u)
+                give_way(e, u, now_usec);
+        plan->cancel = e->archive_cancelled;
+        e->archive_cancelled = 0;
 }
 
 /* Worse is believed at once, better only slowly. */
@@ -202,9 +238,11 @@ static void settle_done(Engine *e, LogEntry *entry, const ActUnderWay *u, const 
         e->archive_is_elsewhere = o->archived.elsewhere;
         learn(e, u, o, now_usec);
         say_goes_on(e, now_usec);
+        e->n_archivers_died = 0;
         if (!entry)
                 return;
-        entry->archive_is_freed = false;
+        entry->n_archive_waits = 0;
+        entry->archived.at_usec = now_usec;
         entry->archived.bytes = o->archived.log_bytes;
         entry->archived.keep_bytes = u->act.keep_bytes;
         entry->archived.by_limit = u->act.by_limit;
@@ -216,21 +254,46 @@ static void settle_done(Engine *e, LogEntry *entry, const ActUnderWay *u, const 
                 attribution_push_log(&e->attribution, entry, now_usec, (double) o->archived.file_bytes);
 }
 
+/* What is wrong with one log must not keep the others from being archived. */
+static bool concerns_log_alone(const Outcome *o) {
+        return o->result == ACT_REFUSED || o->result == ACT_UNSUPPORTED || o->error == -EDQUOT || o->error == -EIO ||
+                        o->error == -ELOOP;
+}
+
+static void settle_failed(Engine *e, LogEntry *entry, const Outcome *o, uint64_t now_usec) {
+        if (o->error == -ECHILD && ++e->n_archivers_died <= WAITS_MAX) {
+                if (entry)
+                        entry->archive_wait_usec = now_usec + WAIT_USEC;
+                return;
+        }
+        if (entry && concerns_log_alone(o)) {
+                entry->barred_until_usec[METHOD_ARCHIVE] = now_usec + FAILED_USEC;
+                say_stopped(e, entry, o->stage, o->error, now_usec);
+                return;
+        }
+        e->archive_at_usec = now_usec + FAILED_USEC;
+        say_stopped(e, NULL, o->stage, o->error, now_usec);
+}
+
+/* It is looked at again first, and nothing of it is freed until then: but not for ever. */
+static void settle_other(LogEntry *entry, const ActUnderWay *u, const Outcome *o, uint64_t now_usec) {
+        if (o->result == ACT_BUSY && u->act.then == METHOD_DELETE) { /* dockerd is at it: the live log gives instead */
+                entry->barred_until_usec[METHOD_DELETE] = now_usec + WAIT_USEC;
+                return;
+        }
+        entry->archive_wait_usec = now_usec + WAIT_USEC;
+        if (++entry->n_archive_waits <= WAITS_MAX)
+                return;
+        entry->n_archive_waits = 0;
+        entry->barred_until_usec[METHOD_ARCHIVE] = now_usec + FAILED_USEC;
+}
+
 void archiving_settle(Engine *e, LogEntry *entry, const ActUnderWay *u, const Outcome *o, uint64_t now_usec) {
         e->archive_act = 0;
-        switch (o->result) {
-        case ACT_DONE:
+        if (o->result == ACT_DONE)
                 settle_done(e, entry, u, o, now_usec);
-                break;
-        case ACT_CHANGED:
-        case ACT_BUSY:
-        case ACT_NOTHING_TO_DO:
-                if (entry) /* it is looked at again first; nothing of it is freed until then */
-                        for (int m = 0; m < _METHOD_MAX; m++)
-                                entry->barred_until_usec[m] = MAX(entry->barred_until_usec[m], now_usec + CHANGED_USEC);
-                break;
-        default:
-                e->archive_at_usec = now_usec + (o->error == -ECHILD ? DIED_USEC : FAILED_USEC);
-                say_stopped(e, o->stage, o->error, now_usec);
-        }
+        else if (o->result == ACT_FAILED || o->result == ACT_REFUSED || o->result == ACT_UNSUPPORTED)
+                settle_failed(e, entry, o, now_usec);
+        else if (entry)
+                settle_other(entry, u, o, now_usec);
 }

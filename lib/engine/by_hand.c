@@ -43,7 +43,7 @@ int engine_trim(Engine *e, uint64_t now_usec, uint32_t slot, uint64_t keep_bytes
                 return ENGINE_E_PROTECTED;
         if (now_usec < e->paused_until_usec)
                 return ENGINE_E_PAUSED;
-        if (entry->act != 0)
+        if (entry->act != 0 && entry->act != e->archive_act)
                 return ENGINE_E_BUSY;
         if (keep_bytes == CONFIG_KEEP_UNSET)
                 keep_bytes = entry->policy.keep_bytes;
@@ -58,6 +58,9 @@ int engine_trim(Engine *e, uint64_t now_usec, uint32_t slot, uint64_t keep_bytes
         Act act = acts_make(e, entry, method, wanted_bytes(entry, &yield, method), keep_bytes, now_usec);
         act.by_hand = true;
         act.emergency = false;
+        /* Who asks by hand does not wait for the archive. */
+        if (!dry_run)
+                (void) archiving_give_up(e, entry);
         if (!dry_run && !acts_begin(e, entry, &act, now_usec))
                 return ENGINE_E_BUSY;
         *ret_act = act;

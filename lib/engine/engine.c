@@ -264,6 +264,8 @@ static int observe_log_sample(Engine *e, const LogSample *sample, uint64_t time_
         if (time_usec < entry->sampled_usec)
                 return 0;
 
+        if (sample->size_bytes < entry->sample.size_bytes || sample->size_bytes < entry->archived.until_offset)
+                entry->archived = (Archived){}; /* somebody else has emptied it */
         /* What our own act has told of the filler is newer. */
         LogSample known = log_sample_with_filler(sample, &entry->sample);
         double before = (double) log_entry_total_bytes(entry);

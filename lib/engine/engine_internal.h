@@ -76,6 +76,8 @@ struct Engine {
         double archive_ratio;         /* what it takes of that on the disk */
         bool archive_is_elsewhere;    /* on another partition, as far as is known */
         uint64_t archive_at_usec;     /* not before */
+        uint64_t archive_cancelled;   /* the act that the shell is to be told of; 0: none */
+        uint32_t n_archivers_died;    /* in a row */
         uint64_t archive_said_usec;   /* when it was last said that nothing is archived; 0: it is not so */
 
         uint64_t ballast_bytes;
@@ -151,9 +153,11 @@ bool archiving_first(Engine *e, const LogEntry *entry, Act *act, uint64_t now_us
 bool archiving_is_due(const Engine *e, const LogEntry *entry, uint64_t now_usec);
 void archiving_limit(Act *act, const Archived *archived);
 /* The log whose archived bytes are to be freed before anything else is done; NULL: none. */
-LogEntry *archiving_take_ready(Engine *e);
+LogEntry *archiving_take_ready(Engine *e, uint64_t now_usec);
 /* Gives way where there is no time left: plan->cancel. */
 void archiving_give_way(Engine *e, Plan *plan, uint64_t now_usec);
+/* That log is wanted for something else. false: it is not the one that is being archived. */
+bool archiving_give_up(Engine *e, LogEntry *entry);
 void archiving_settle(Engine *e, LogEntry *entry, const ActUnderWay *u, const Outcome *o, uint64_t now_usec);
 
 /* ---- settle.c */

@@ -15,6 +15,7 @@
 /* What lies in the archive and is to be freed next. */
 typedef struct Archived {
         uint64_t bytes;         /* 0: nothing */
+        uint64_t at_usec;       /* when it had been archived: soon that is no longer what the log is */
         uint64_t keep_bytes;    /* as it was meant to be */
         bool by_limit;
         uint64_t until_offset;  /* of the live log; 0: it is ... */
@@ -57,6 +58,8 @@ struct LogEntry {
         uint64_t limit_size_bytes; /* ... and not before it is larger than that */
         uint64_t limit_said_usec;  /* 0: never */
         Archived archived;
+        uint64_t archive_wait_usec; /* until then it is not archived, and not freed either: it is looked at again first */
+        uint32_t n_archive_waits;   /* in a row */
         bool archive_is_freed; /* nothing of what is archived is still in the log; false: not known */
 
         bool torn;              /* it has torn lines, as the watcher has said last */

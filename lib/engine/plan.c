@@ -35,6 +35,7 @@ typedef struct Ladder {
         LogEntry *unread; /* an offender has enough, and it is there for a log shipper that has not read it; NULL: none */
         uint32_t n_planned, n_max;
         uint32_t taken[PLAN_ACTS_MAX]; /* slots that are in this plan */
+        uint32_t waits[PLAN_ACTS_MAX], n_waits; /* that are archived first, and whose turn it is not yet */
 } Ladder;
 
 unsigned plan_scale(const Engine *e) {
@@ -50,11 +51,14 @@ static bool is_taken(const Ladder *l, const LogEntry *entry) {
         for (uint32_t i = 0; i < l->n_planned; i++)
                 if (l->taken[i] == entry->info.slot)
                         return true;
+        for (uint32_t i = 0; i < l->n_waits; i++)
+                if (l->waits[i] == entry->info.slot)
+                        return true;
         return entry->act != 0;
 }
 
 static bool is_full(const Ladder *l) {
-        return l->need_bytes < PLAN_STEP_BYTES || l->n_planned >= l->n_max ||
+        return l->need_bytes < PLAN_STEP_BYTES || l->n_planned >= l->n_max || l->n_waits == PLAN_ACTS_MAX ||
                         acts_queue_full(l->e, l->now_usec, l->n_max);
 }
 
@@ -81,7 +85,7 @@ static void put(Ladder *l, LogEntry *entry, Method method, uint64_t want_bytes, 
                 act.max_offset_bytes = limit_bytes;
         if (entry && !is_observing(l) && !archiving_first(l->e, entry, &act, l->now_usec)) {
                 l->waiting = true;
-                l->taken[l->n_planned++] = act.slot;
+                l->waits[l->n_waits++] = act.slot;
                 return;
         }
         want_bytes = act.want_bytes;
@@ -140,13 +144,17 @@ static Quote quote(Ladder *l, LogEntry *entry, uint64_t keep_bytes) {
         bool delete = yield.segments_bytes >= PLAN_STEP_BYTES && method_may_delete(&facts) &&
                         (yield.segments_bytes >= MIN(l->need_bytes, yield.live_bytes) ||
                                         method_choose(&facts) == METHOD_NONE);
+        /* What is archived keeps its order: older lines first, however few. */
+        bool in_order = yield.segments_bytes > 0 && method_may_delete(&facts) &&
+                        archiving_is_due(l->e, entry, l->now_usec);
+        delete = delete || in_order;
         q.yield_bytes = delete ? yield.segments_bytes : yield.live_bytes;
-        if (q.yield_bytes < PLAN_STEP_BYTES)
+        if (q.yield_bytes < PLAN_STEP_BYTES && !in_order)
                 return q;
         q.method = delete ? METHOD_DELETE : method_choose(&facts);
         if (q.method == METHOD_NONE)
                 l->uncuttable = true;
-        else if (is_cooling(l, entry) || q.yield_bytes < MIN(l->worth_bytes, l->need_bytes))
+        else if (is_cooling(l, entry) || (!in_order && q.yield_bytes < MIN(l->worth_bytes, l->need_bytes)))
                 l->waiting = true;
         else
                 q.entry = entry;
@@ -385,7 +393,7 @@ static bool is_acting(Engine *e, uint64_t coming_bytes) {
 }
 
 void plan_archived(Engine *e, Plan *plan, uint64_t now_usec) {
-        LogEntry *entry = archiving_take_ready(e);
+        LogEntry *entry = archiving_take_ready(e, now_usec);
         Method method;
         Act act;
 

@@ -243,7 +243,7 @@ static void settle_log(
                 archiving_settle(e, entry, u, o, now_usec);
                 return;
         }
-        if (entry && o->result == ACT_DONE && entry->archived.bytes > 0 && o->cut_bytes >= entry->archived.bytes)
+        if (entry && o->result == ACT_DONE && u->act.until_offset != 0 && entry->archived.bytes > 0 && o->cut_bytes >= entry->archived.bytes)
                 entry->archive_is_freed = true;
         if (entry && o->result != ACT_BUSY)
                 entry->archived = (Archived){}; /* freed, or its offsets may mean something else now */

@@ -244,6 +244,20 @@ static void end_archive(Sim *s) {
                 engine_settle(s->engine, &o);
                 return;
         }
+        if (s->archive_refuses_first && act.slot == 0)
+                o.result = ACT_REFUSED;
+        else if (s->segments_are_busy && act.then == METHOD_DELETE)
+                o.result = ACT_BUSY;
+        else if (s->archiver_dies > 0) {
+                s->archiver_dies--;
+                o.result = ACT_FAILED;
+                o.error = -ECHILD;
+        }
+        if (o.result != ACT_DONE) {
+                s->archive_bytes -= s->archive_written_bytes;
+                engine_settle(s->engine, &o);
+                return;
+        }
         s->n_archived++;
         o.archived.to_offset = o.archived.segment_inode = 1;
         o.archived.log_bytes = (uint64_t) bytes;

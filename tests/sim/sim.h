@@ -105,6 +105,9 @@ typedef struct Sim {
         Act archive; /* under way; id 0: none */
         double archive_begin_sec, archive_end_sec, archive_written_bytes;
         unsigned n_archived, n_gave_way;
+        bool archive_refuses_first; /* the log in slot 0 alone */
+        bool segments_are_busy;     /* dockerd never lets go of them */
+        unsigned archiver_dies;     /* so many more times */
         double archive_fails_from_sec, archive_fails_to_sec; /* it finds no room */
 
         /* what was seen */

@@ -116,6 +116,44 @@ static void rotated_segments_are_archived_before_they_are_deleted(void **state) 
         assert_true(s->logs[0].lost_bytes == 0);
 }
 
+/* A second link, a segment that is larger than the budget: that one is freed unarchived, the others are not. */
+static void one_that_cannot_be_archived_keeps_no_other_from_it(void **state) {
+        _cleanup_(sim_freep) Sim *s = world(20e9, 0.85, 10e6);
+        SimLog *good = sim_add_log(s, "good", 0, 0);
+
+        (void) state;
+        good->phases[good->n_phases++] = (SimPhase){60, 100000, 10e6};
+        s->archive_refuses_first = true;
+        sim_run(s, 700);
+        assert_true(s->denied_bytes == 0);
+        assert_true(good->cut_bytes > 500e6 && good->lost_bytes == 0);
+        assert_true(s->logs[0].lost_bytes > 0);
+        assert_int_equal(sim_count(s, EVENT_ARCHIVE_STOPPED), sim_count(s, EVENT_ARCHIVE_GOES_ON) + 1);
+}
+
+static void an_archiver_that_dies_once_is_sent_again_as_long_as_there_is_time(void **state) {
+        _cleanup_(sim_freep) Sim *s = world(20e9, 0.85, 20e6);
+
+        (void) state;
+        s->archiver_dies = 2;
+        sim_run(s, 700);
+        assert_held(s);
+        assert_true(s->n_archived > 0 && s->logs[0].lost_bytes == 0);
+        assert_int_equal(sim_count(s, EVENT_ARCHIVE_STOPPED), 0);
+}
+
+static void a_segment_that_dockerd_holds_for_ever_keeps_the_live_log_from_nothing(void **state) {
+        _cleanup_(sim_freep) Sim *s = world(20e9, 0.85, 10e6);
+
+        (void) state;
+        s->logs[0].segments[0] = 500e6;
+        s->segments_are_busy = true;
+        sim_run(s, 700);
+        assert_held(s);
+        assert_null(sim_find_raise(s, LEVEL_EMERGENCY));
+        assert_true(s->n_archived > 0 && s->logs[0].lost_bytes == 0);
+}
+
 static void policy_trim_archives_nothing(void **state) {
         _cleanup_(sim_freep) Sim *s = world(20e9, 0.85, 20e6);
 
@@ -134,6 +172,9 @@ int main(void) {
                 cmocka_unit_test(one_that_turns_slow_gives_way_in_time),
                 cmocka_unit_test(what_cannot_be_archived_is_said_once_and_freed),
                 cmocka_unit_test(rotated_segments_are_archived_before_they_are_deleted),
+                cmocka_unit_test(one_that_cannot_be_archived_keeps_no_other_from_it),
+                cmocka_unit_test(an_archiver_that_dies_once_is_sent_again_as_long_as_there_is_time),
+                cmocka_unit_test(a_segment_that_dockerd_holds_for_ever_keeps_the_live_log_from_nothing),
                 cmocka_unit_test(policy_trim_archives_nothing),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
