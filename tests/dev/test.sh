@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Sourced by ./dev: the test suites. Each prints the summary of its runner; nothing is skipped where CI is set.
 
-# dev_pytest FOLDER BUILD: its tests. They run in real time on machines that may be busy with something else: what fails
-# is run once more, alone. What fails twice has failed; what failed once is still there to read.
+# dev_pytest NAME BUILD TESTS...: They run in real time on machines that may be busy with something else: what fails is run
+# once more. What fails twice has failed; what failed once is still there to read.
 dev_pytest() {
-        local run=(/usr/bin/python3 -m pytest -q -rs --durations=5 -o cache_dir="$PWD/$2/pytest-cache")
-        "${run[@]}" "$1" && return 0
-        dev_say "what failed in $1 is run once more, alone"
-        "${run[@]}" --last-failed --last-failed-no-failures none "$1"
+        local name=$1 run=(/usr/bin/python3 -m pytest -q -rs --durations=5 -o cache_dir="$PWD/$2/pytest-cache-$1")
+        shift 2
+        "${run[@]}" "$@" && return 0
+        dev_say "what failed in $name is run once more"
+        "${run[@]}" --last-failed --last-failed-no-failures none "$@"
 }
 
 # Unit and simulator tests, and the layers that must not compile, under gcc with warnings as errors.
@@ -25,18 +26,30 @@ dev_suite_sanitize() {
 
 dev_suite_fuzz() { tests/fuzz/run "${FUZZ_SECONDS:-20}"; }
 
-# The daemon and its parts on real filesystems.
+# Those of tests/faults that drive a trimmer or an archiver alone: nothing in them depends on how long anything takes.
+dev_cuts=(test_archive test_filesystems test_fill test_power_cut test_repairs test_shippers test_trim_matrix)
+
+# The whole daemon while what it stands on is broken.
 dev_suite_faults() {
-        dev_build build-test -Dwerror=true && rm -f build-test/fault-rows.jsonl build-test/filesystem-rows.jsonl &&
+        local name others=()
+        for name in "${dev_cuts[@]}"; do others+=("--ignore=tests/faults/$name.py"); done
+        dev_build build-test -Dwerror=true && rm -f build-test/fault-rows.jsonl &&
                 DISKBRAKE_BUILD="$PWD/build-test" DISKBRAKE_FAULT_RESULTS="$PWD/build-test/fault-rows.jsonl" \
-                        dev_pytest tests/faults build-test
+                        dev_pytest faults build-test tests/faults "${others[@]}"
+}
+
+# Cutting, archiving and repairing on real filesystems.
+dev_suite_cuts() {
+        dev_build build-test -Dwerror=true && rm -f build-test/cut-rows.jsonl build-test/filesystem-rows.jsonl &&
+                DISKBRAKE_BUILD="$PWD/build-test" DISKBRAKE_FAULT_RESULTS="$PWD/build-test/cut-rows.jsonl" \
+                        dev_pytest cuts build-test $(printf "tests/faults/%s.py " "${dev_cuts[@]}")
 }
 
 # The same with the daemon under the sanitizers; not among the suites of every run. No leaks: strace has the processes.
 dev_suite_faults-sanitized() {
         CC=clang dev_build build-sanitize -Dwerror=true -Db_sanitize=address,undefined -Db_lundef=false &&
                 DISKBRAKE_BUILD="$PWD/build-sanitize" ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 \
-                        UBSAN_OPTIONS=halt_on_error=1:abort_on_error=1:print_stacktrace=1 dev_pytest tests/faults build-sanitize
+                        UBSAN_OPTIONS=halt_on_error=1:abort_on_error=1:print_stacktrace=1 dev_pytest faults build-sanitize tests/faults
 }
 
 # Real Docker 20.10 and 26.1, real systemd, real journald, in boxes.
@@ -45,13 +58,13 @@ dev_suite_host() {
                 DESTDIR="$PWD/build-host/destdir" meson install -C build-host --quiet --no-rebuild &&
                 rm -f build-host/fault-rows.jsonl &&
                 DISKBRAKE_DESTDIR="$PWD/build-host/destdir" DISKBRAKE_FAULT_RESULTS="$PWD/build-host/fault-rows.jsonl" \
-                        dev_pytest tests/host build-host
+                        dev_pytest host build-host tests/host
 }
 
 # docs/FAULTS.md, of what the rows of the fault matrix came to in the last runs of the suites faults and host.
 dev_faults_table() {
         local table
-        table=$(/usr/bin/python3 tests/faults/report build-test/fault-rows.jsonl build-host/fault-rows.jsonl) &&
+        table=$(/usr/bin/python3 tests/faults/report build-test/fault-rows.jsonl build-test/cut-rows.jsonl build-host/fault-rows.jsonl) &&
                 printf '%s\n' "$table" > docs/FAULTS.md && echo "docs/FAULTS.md is written"
 }
 
@@ -62,18 +75,31 @@ dev_filesystems_table() {
                 printf '%s\n' "$table" > docs/FILESYSTEMS.md && echo "docs/FILESYSTEMS.md is written"
 }
 
+# Runs one suite; its name goes into the list of those that failed.
+dev_run_suite() {
+        dev_say "suite $1"
+        "dev_suite_$1" && return 0
+        echo "suite $1 FAILED" >&2
+        return 1
+}
+
 dev_test() {
-        local suite failed=() suites=("$@")
-        [ ${#suites[@]} -eq 0 ] && suites=(lint unit sanitize fuzz faults host)
+        local suite beside="" failed=() suites=("$@")
+        # The boxes of "host" wait most of their time, and "cuts" depends on no time: these two run side by side.
+        [ ${#suites[@]} -eq 0 ] && suites=(lint unit sanitize fuzz faults host) && beside=cuts
         dev_install_test_packages || [ "${CI:-}" != true ] || return 1
         for suite in "${suites[@]}"; do
                 declare -F "dev_suite_$suite" >/dev/null || { echo "./dev test: no suite '$suite'" >&2; return 2; }
-                dev_say "suite $suite"
-                if ! "dev_suite_$suite"; then
-                        failed+=("$suite")
-                        echo "suite $suite FAILED" >&2
+                if [ "$suite" = host ] && [ "$beside" ]; then
+                        (renice -n 10 "$BASHPID" >/dev/null; dev_run_suite "$beside") >build-test/beside.log 2>&1 &
                 fi
+                dev_run_suite "$suite" || failed+=("$suite")
         done
+        if [ "$beside" ]; then
+                wait $! || failed+=("$beside")
+                cat build-test/beside.log
+                suites+=("$beside")
+        fi
         echo
         echo "suites: $((${#suites[@]} - ${#failed[@]})) passed, ${#failed[@]} failed"
         [ ${#failed[@]} -eq 0 ]

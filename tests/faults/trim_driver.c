@@ -130,7 +130,7 @@ static uint64_t number(char **argv, const char *key, uint64_t otherwise) {
 /* What is in the ranges now is what the watcher has found. */
 static void fill_ranges(Act *act, const char *path, const char *at, uint64_t stale) {
         static char text[1 << 20];
-        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        int fd = at ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -EBADF;
 
         for (; fd >= 0 && at && *at && act->n_ranges < LOG_RANGES_MAX; at += strcspn(at, ","), at += *at == ',') {
                 LogRange *range = &act->ranges[act->n_ranges++];

@@ -12,7 +12,7 @@ from hurt import versions
 from jsonlog import parse_json_log
 
 TRIMS = int(os.environ.get('DISKBRAKE_TRIMS', '1000'))
-COPIES = 30
+COPIES = 10
 # Each step archives and frees a few MiB; nothing may go from the archive while lines are counted.
 CONFIG = '''
 [Trim]
@@ -53,7 +53,7 @@ def count(box, command):
 def copytruncate(guard):
     """Returns how many lines there were, and how many of them are neither in a copy nor in the log."""
     box = guard.box
-    box.flood('copied', line_bytes=1000)
+    box.flood('copied', line_bytes=4000)
     log = f'/var/lib/docker/containers/{box.container_id("copied")}/{box.container_id("copied")}-json.log'
     box.sh('mkdir -p /copies')
     box.run('tee', '/copies.conf', input=f'{log} {{\n copytruncate\n rotate {COPIES + 1}\n olddir /copies\n}}\n')
@@ -77,7 +77,7 @@ def test_a_thousand_trims_lose_no_line(host, row):
         holds=['0 lines lost, 0 torn, 0 twice'])
     before = host.partition()['acts_total']
     begin = time.monotonic()
-    box.flood('web', line_bytes=1000)
+    box.flood('web', line_bytes=4000)
     host.wait_for(lambda p: p['acts_total'] >= before + TRIMS, timeout=900)
     seconds = time.monotonic() - begin
     n_trims = host.partition()['acts_total'] - before
