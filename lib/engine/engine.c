@@ -410,8 +410,10 @@ void engine_promise_readers(Engine *e) {
 }
 
 bool engine_wants_readers(const Engine *e, uint64_t now_usec) {
-        return e->rules.level >= LEVEL_WARNING && (e->rules.falling || e->acting || e->pressed) && e->logs.n_logs > 0 &&
-                        e->readers.due_usec <= now_usec && now_usec >= e->readers.next_usec;
+        bool near = e->rules.level >= LEVEL_WARNING && (e->rules.falling || e->acting || e->pressed);
+
+        return (near || e->readers.waited_usec != 0) && e->logs.n_logs > 0 && e->readers.due_usec <= now_usec &&
+                        now_usec >= e->readers.next_usec;
 }
 
 void engine_pause(Engine *e, uint64_t until_usec) {

@@ -16,6 +16,8 @@
 #define LIMIT_AGAIN_USEC USEC_PER_MINUTE
 /* One that found other facts than were known: the next sample has them. */
 #define LIMIT_CHANGED_USEC USEC_PER_SEC
+/* While who reads it is being looked for. */
+#define LIMIT_LOOK_USEC (100 * USEC_PER_MSEC)
 /* A log that keeps reaching its limit is no news each time. */
 #define LIMIT_SAID_USEC (10 * USEC_PER_MINUTE)
 
@@ -71,6 +73,11 @@ void log_limit_plan(Engine *e, Plan *plan, uint64_t now_usec, uint64_t *wake_use
         entry = find_largest_over(e, now_usec, wake_usec);
         if (!entry)
                 return;
+        /* Who reads it is not looked for in quiet times: so now, and the limit waits for that moment. */
+        if (readers_wait(&e->readers, now_usec)) {
+                *wake_usec = MIN(*wake_usec, now_usec + LIMIT_LOOK_USEC);
+                return;
+        }
         act = acts_make(e, entry, choose(e, entry, now_usec), over_bytes(entry), goal_bytes(entry), now_usec);
         /* Where it is known who reads it: he has not read that, and a limit can wait. */
         uint64_t read_bytes = readers_limit_bytes(entry, READERS_HOLD, now_usec);

@@ -73,7 +73,7 @@ void readers_look_begun(ReadersWatch *w, uint64_t now_usec, uint64_t until_usec)
 void readers_look_ended(ReadersWatch *w, uint64_t now_usec, bool complete) {
         uint64_t took_usec = now_usec > w->begun_usec ? now_usec - w->begun_usec : 0;
 
-        w->due_usec = 0;
+        w->due_usec = w->waited_usec = 0;
         if (complete)
                 w->seen_usec = w->begun_usec;
         w->next_usec = now_usec + (complete ? MAX(LOOK_USEC, LOOK_FACTOR * took_usec) : LOOK_FAILED_USEC);

@@ -5,6 +5,7 @@ fluent-bit), and one that only pretends."""
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from lines import check_valid
@@ -131,4 +132,22 @@ def test_rsyslog_ships_every_line_once_while_the_head_is_cut(row, rig):
     wait_for(lambda: out.read_bytes().count(b'"stream"') >= p.n_lines['web'], 20, 0.2, 'rsyslog does not catch up')
     shipped = check_valid(out.read_bytes())     # raises where one is repeated, torn or out of order
     assert shipped == list(range(p.n_lines['web']))
+    p.assert_log_valid()
+
+
+def test_a_limit_in_quiet_times_waits_for_a_shipper_that_is_behind(row, rig):
+    row(injected='MaxLogSize=8M, and a log shipper that has read 2 of 24 MiB and reads no further, at no pressure',
+        holds=['nothing is freed beyond what it has read', 'when it is gone, the log is kept at its size', VALID])
+    p = rig.partition('sick', size=512 * MIB)
+    p.fill_log(24 * MIB)
+    shipper, offset = hold(rig, p.log(), 2 * MIB, 'fluent-bit')
+    rig.start(extra='[Trim]\nMaxLogSize=8M\nPolicy=trim\n')
+    p.start_writer(bytes_per_sec=500_000)
+    wait_for(lambda: log_of(p, 'sick-web')['readers'] == 1, 20, 0.2, rig.describe)
+    time.sleep(10)
+    log = log_of(p, 'sick-web')
+    assert log['hole_bytes'] <= offset and log['allocated_bytes'] > 20 * MIB, log
+    assert not [e for e in acts(rig, p) if 'DISKBRAKE_READER_PID' in e], rig.describe()
+    shipper.signal(9)
+    wait_for(lambda: log_of(p, 'sick-web')['allocated_bytes'] < 9 * MIB, 90, 0.5, rig.describe)
     p.assert_log_valid()
