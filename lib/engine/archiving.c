@@ -28,6 +28,8 @@
  * time to try again, and not for ever. */
 #define WAIT_USEC USEC_PER_SEC
 #define WAITS_MAX 3
+/* One that keeps dying: it may be memory that is short. */
+#define DIED_USEC (10 * USEC_PER_SEC)
 /* What was archived is freed at once. Later, dockerd may have emptied the file, or the archive may be gone. */
 #define READY_USEC (10 * USEC_PER_SEC)
 #define SAID_AGAIN_USEC (10 * USEC_PER_MINUTE)
@@ -271,7 +273,7 @@ static void settle_failed(Engine *e, LogEntry *entry, const Outcome *o, uint64_t
                 say_stopped(e, entry, o->stage, o->error, now_usec);
                 return;
         }
-        e->archive_at_usec = now_usec + FAILED_USEC;
+        e->archive_at_usec = now_usec + (o->error == -ECHILD ? DIED_USEC : FAILED_USEC);
         say_stopped(e, NULL, o->stage, o->error, now_usec);
 }
 

@@ -382,12 +382,12 @@ def test_an_archiver_that_is_killed_or_stopped_holds_nobody_up(row, rig, well):
     rig.start(extra='[Trim]\nArchiveRate=4M\n')
     p.start_writer(bytes_per_sec=2_000_000)
     for _ in range(5):
-        wait_until_true(lambda: rig.pids('archiver'), 30, rig.describe)
+        wait_until_true(lambda: rig.pids('archiver'), 60, rig.describe)
         for pid in rig.pids('archiver'):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, 9)
         time.sleep(0.3)
-    wait_until_true(lambda: rig.pids('archiver'), 30, rig.describe)
+    wait_until_true(lambda: rig.pids('archiver'), 60, rig.describe)
     for pid in rig.pids('archiver'):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, 19)
