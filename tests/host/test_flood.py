@@ -13,7 +13,7 @@ from guard import Guard, acts, assert_told_before_acting
 from jsonlog import parse_json_log
 
 FILLER_EDGE = 4096 # a block of filler begins with more spaces than that
-FLOOD_SECONDS = int(os.environ.get('DISKBRAKE_FLOOD_SECONDS', '120'))
+FLOOD_SECONDS = int(os.environ.get('DISKBRAKE_FLOOD_SECONDS', '90'))
 HOSTS = [('bookworm', 'ext4', FLOOD_SECONDS), ('trixie', 'ext4', FLOOD_SECONDS), ('bookworm', 'xfs', FLOOD_SECONDS // 2),
          ('trixie', 'xfs', FLOOD_SECONDS // 2), ('trixie', 'btrfs', FLOOD_SECONDS // 2)]
 
