@@ -157,26 +157,30 @@ static int compare(Comparer *c, const char *bytes, size_t n) {
         return 1;
 }
 
-static int compare_unpacked(Comparer *c, ZSTD_DCtx *context, const char *packed, size_t n, char *raw) {
+/* *is_whole: a frame has ended, with its checksum. */
+static int compare_unpacked(Comparer *c, ZSTD_DCtx *context, const char *packed, size_t n, char *raw, bool *is_whole) {
         ZSTD_inBuffer in = {packed, n, 0};
-        int r = 1;
+        ZSTD_outBuffer out;
+        size_t k;
+        int r;
 
-        while (r > 0 && in.pos < in.size) {
-                ZSTD_outBuffer out = {raw, COMPARE_BYTES, 0};
-                size_t k = ZSTD_decompressStream(context, &out, &in);
-
+        do {
+                out = (ZSTD_outBuffer) {raw, COMPARE_BYTES, 0};
+                k = ZSTD_decompressStream(context, &out, &in);
                 if (ZSTD_isError(k))
                         return 0; /* damaged: as if there were none */
+                *is_whole = k == 0;
                 r = compare(c, raw, out.pos);
-        }
+        } while (r > 0 && (in.pos < in.size || (k > 0 && out.pos == out.size)));
         return r;
 }
 
-int archive_is_in(int archive_fd, bool compressed, uint64_t from, int log_fd, uint64_t at) {
+int archive_is_in(int archive_fd, bool compressed, uint64_t from, uint64_t to, int log_fd, uint64_t at) {
         Comparer *c = malloc(sizeof(*c));
         char *packed = malloc(COMPARE_BYTES), *raw = malloc(COMPARE_BYTES);
         ZSTD_DCtx *context = ZSTD_createDCtx();
         uint64_t offset = 0;
+        bool is_whole = true;
         int r = c && packed && raw && context ? 1 : -ENOMEM;
 
         if (c)
@@ -188,10 +192,11 @@ int archive_is_in(int archive_fd, bool compressed, uint64_t from, int log_fd, ui
                         r = -errno;
                 if (n <= 0)
                         break;
-                r = compressed ? compare_unpacked(c, context, packed, (size_t) n, raw) : compare(c, packed, (size_t) n);
+                r = compressed ? compare_unpacked(c, context, packed, (size_t) n, raw, &is_whole) :
+                                 compare(c, packed, (size_t) n);
                 offset += (uint64_t) n;
         }
-        if (r > 0 && !c->any_equal)
+        if (r > 0 && (!c->any_equal || !is_whole || c->at != to)) /* half of one is none */
                 r = 0;
         free(c);
         free(packed);

@@ -23,6 +23,6 @@ typedef struct ArchiveCopy {
 /* -ENODATA: the log became shorter; -ENOMEM; what read, write and check say. *ret_call: the call that failed. */
 int archive_copy(const ArchiveCopy *copy, const char **ret_call);
 
-/* Whether what is archived from the offset `from` of a file on is still in that file, from `at` (>= from) up to where the
- * archive ends: the same bytes, but for some that were blanked meanwhile. 1, 0, negative errno. */
-int archive_is_in(int archive_fd, bool compressed, uint64_t from, int log_fd, uint64_t at);
+/* Whether an archive of the bytes [from, to) of a file is whole, and still in that file from `at` (>= from) on: the same
+ * bytes, but for some that were blanked meanwhile. 1, 0, negative errno. */
+int archive_is_in(int archive_fd, bool compressed, uint64_t from, uint64_t to, int log_fd, uint64_t at);

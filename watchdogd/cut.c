@@ -130,6 +130,14 @@ ActResult cut_plan(LogFile *f, const Act *act, CutPlan *ret_plan, Outcome *o) {
         return no_line ? ACT_REFUSED : ACT_NOTHING_TO_DO;
 }
 
+int cut_find_data(LogFile *f, uint64_t *ret_from) {
+        CutPlan p = {};
+        int r = find_data(f, &p);
+
+        *ret_from = p.data_from;
+        return r;
+}
+
 ActResult cut_find_head(LogFile *f, const Act *act, uint64_t *ret_from, uint64_t *ret_to, Outcome *o) {
         CutPlan p = {};
         ActResult result = cut_plan(f, act, &p, o);

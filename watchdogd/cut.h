@@ -55,6 +55,9 @@ int cut_find_hole(LogFile *f, uint64_t *ret_from, uint64_t *ret_to);
  * blank. Nothing is touched. */
 ActResult cut_find_head(LogFile *f, const Act *act, uint64_t *ret_from, uint64_t *ret_to, Outcome *o);
 
+/* Where what was not freed yet begins, whichever way it was freed. */
+int cut_find_data(LogFile *f, uint64_t *ret_from);
+
 /* Where the filler at the head ends (fill.h); 0: there is none. */
 uint64_t cut_find_filler(LogFile *f);
 

@@ -313,8 +313,14 @@ static void say_archive_stopped(Text *text, const Event *e) {
         case -EDQUOT:
                 text_append(text, ": ArchiveSize= or ArchiveContainerSize= is too small for it");
                 break;
-        case -EPERM:
-                text_append(text, ": others than root may write to the archive's folder");
+        case -ENOENT:
+                text_append(text, ": the archive's folder is not there; one that ArchiveDirectory= names is not made");
+                break;
+        case -EBADFD:
+                text_append(text, ": the archive's folder has to be root's, closed to all others (mode 0700), and not /");
+                break;
+        case -EBUSY:
+                text_append(text, ": another archiver still has the archive's folder, or was ended and is stuck");
                 break;
         default:
                 event_phrase_detail(text, ": ", e);

@@ -10,8 +10,8 @@ from matrix import find_build
 from test_trim_matrix import ID, act, log_of
 
 
-def archive(driver, mount, state, then, want, keep, wrapper=(), **options):
-    command = [driver, 'archive', str(state), str(mount), ID, then, str(want), str(keep)]
+def archive(driver, mount, state, then, want, keep, wrapper=(), container=ID, **options):
+    command = [driver, 'archive', str(state), str(mount), container, then, str(want), str(keep)]
     command += [f'{k}={v}' for k, v in options.items()]
     if wrapper:
         command += ['--', *wrapper]
@@ -19,6 +19,10 @@ def archive(driver, mount, state, then, want, keep, wrapper=(), **options):
     assert done.returncode == 0, done.stderr
     answer = dict(line.split('=', 1) for line in done.stdout.splitlines() if '=' in line)
     return {k: int(v) if v.lstrip('-').isdigit() else v for k, v in answer.items()}
+
+
+def keep_house(driver, mount, state, times=1, **options):
+    return archive(driver, mount, state, 'punch', 0, 0, repeat=0, house=times, **options)
 
 
 def free(driver, mount, then, want, keep, archived, **options):

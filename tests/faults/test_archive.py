@@ -3,6 +3,7 @@
 logs`. On real filesystems, with the real archiver and trimmer."""
 
 import contextlib
+import errno
 import gzip
 import os
 import subprocess
@@ -10,7 +11,7 @@ import time
 
 import pytest
 
-from archives import archive, archive_and_free, archived_numbers, free, reading
+from archives import archive, archive_and_free, archived_numbers, free, keep_house, reading
 from lines import write_lines
 from matrix import VALID, need
 from test_trim_matrix import ID, MIB, Writer, act, driver, log_of, mounted, wait_until  # noqa: F401  driver is a fixture
@@ -234,8 +235,12 @@ def test_the_oldest_go_first_when_a_budget_is_spent(driver, tmp_path, state):  #
         assert used(state) <= budget and left[:-1] == names[-len(left) + 1:], 'the oldest went'
         # Another container's are not touched for the budget of one.
         before = [p.name for p in (state / 'archive').glob('web-*/*')]
-        other = archive(driver, mount, state, 'punch', 2 * MIB, MIB, name='other', container_size=2 * MIB)
-        assert other['result'] == 'done'
+        another = 'f' * 64
+        (mount / 'containers' / another).mkdir()
+        noise(mount / 'containers' / another / f'{another}-json.log', 8 * MIB)
+        other = archive(driver, mount, state, 'punch', 2 * MIB, MIB, container=another, name='other',
+                        container_size=2 * MIB)
+        assert other['result'] == 'done' and list((state / 'archive').glob('other-*/*'))
         assert sorted(before) == sorted(p.name for p in (state / 'archive').glob('web-*/*'))
         # One that fits nowhere removes nothing, and nothing of it stays.
         r = archive(driver, mount, state, 'punch', 8 * MIB, MIB, container_size=MIB, known=1)
@@ -256,9 +261,10 @@ def test_what_is_too_old_goes_also_of_removed_containers(driver, tmp_path, state
             path.exists() or path.write_bytes(b'x')
             os.utime(path, (time.time() - 1000, time.time() - 1000))
         (gone / 'incomplete').write_bytes(b'of a killed one')
-        assert archive(driver, mount, state, 'punch', MIB, MIB, age=2000)['result'] == 'done'
+        assert keep_house(driver, mount, state, times=2, age=2000)['result'] == 'done'
         assert old.exists() and (gone / old.name).exists() and not (gone / 'incomplete').exists()
-        assert archive(driver, mount, state, 'punch', MIB, MIB, age=500)['result'] == 'done'
+        # Also while nothing is archived.
+        assert keep_house(driver, mount, state, age=500, size=0)['result'] == 'done'
         assert not old.exists() and not gone.exists()
 
 
@@ -293,15 +299,18 @@ def test_it_stops_before_a_partition_is_in_trouble(driver, tmp_path):  # noqa: F
 
 # ---- who may, and hostile names ------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize('mode', [0o770, 0o707])
-def test_a_folder_that_others_may_write_to_is_refused(driver, tmp_path, state, mode):  # noqa: F811
+@pytest.mark.parametrize('mode', [0o770, 0o707, 0o755, 0o1777, 0o710])
+def test_a_folder_that_is_not_roots_alone_is_refused_and_left_as_it_is(driver, tmp_path, state, mode):  # noqa: F811
     with on('ext4-4k', tmp_path, state) as (mount, reader):
         write_lines(log_of(mount), 4 * MIB)
         (state / 'archive').mkdir()
         (state / 'archive').chmod(mode)
         r = archive(driver, mount, state, 'punch', MIB, MIB)
-        assert (r['result'], r['error']) == ('failed', -1)
-        assert not list((state / 'archive').iterdir())
+        assert (r['result'], r['error']) == ('failed', -errno.EBADFD)
+        assert not list((state / 'archive').iterdir()) and (state / 'archive').stat().st_mode & 0o7777 == mode
+        (state / 'archive').chmod(0o700)
+        os.chown(state / 'archive', 1000, 0)
+        assert archive(driver, mount, state, 'punch', MIB, MIB)['error'] == -errno.EBADFD
 
 
 def test_links_in_the_way_are_not_followed(driver, tmp_path, state):  # noqa: F811
@@ -382,12 +391,12 @@ def test_an_archiver_that_is_killed_or_stopped_holds_nobody_up(row, rig, well):
     rig.start(extra='[Trim]\nArchiveRate=4M\n')
     p.start_writer(bytes_per_sec=2_000_000)
     for _ in range(5):
-        wait_until_true(lambda: rig.pids('archiver'), 60, rig.describe)
+        wait_until_true(lambda: rig.pids('archiver'), 30, rig.describe)
         for pid in rig.pids('archiver'):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, 9)
         time.sleep(0.3)
-    wait_until_true(lambda: rig.pids('archiver'), 60, rig.describe)
+    wait_until_true(lambda: rig.pids('archiver'), 30, rig.describe)
     for pid in rig.pids('archiver'):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, 19)

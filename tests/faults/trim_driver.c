@@ -10,7 +10,8 @@
  *        ranges=FROM-TO,... for the method "blank", stale=1: they held something else when they were found.
  *   trim_driver archive STATE ROOT ID THEN WANT KEEP [key=value ...] [-- WRAPPER ...]
  *        the same with an archiver, whose archives lie in STATE/archive; THEN: the method that it archives for. Keys:
- *        name, known (NO: nothing of it can be there), size, container_size, age, rate, repeat.
+ *        name, known (NO: nothing of it can be there), size, container_size, age, rate, repeat, directory; house: at the
+ *        end, keeps house that many times (repeat=0: that alone).
  *   trim_driver spot FILE
  *        looks who reads that file, between two calls of getppid(), and prints how many processes and descriptors it saw.
  *   trim_driver trimmer PAGE FD          the trimmer itself
@@ -236,6 +237,7 @@ static int verb_act(int argc, char **argv) {
 
 static int talk_to_archiver(int fd, char **argv) {
         Config config;
+        uint64_t n_acts;
         int r;
 
         config_set_defaults(&config);
@@ -244,12 +246,18 @@ static int talk_to_archiver(int fd, char **argv) {
         config.archive_container_bytes = number(argv, "container_size", 0);
         config.archive_max_age_usec = number(argv, "age", 0) * USEC_PER_SEC;
         config.archive_rate_bps = number(argv, "rate", 0);
+        if (option(argv, "directory"))
+                (void) snprintf(config.archive_directory, sizeof(config.archive_directory), "%s",
+                                option(argv, "directory"));
         message = (Message){.type = MESSAGE_CONFIG, .config = {.ok = true, .config = config}};
         r = message_send(fd, &message, false);
-        for (uint64_t i = number(argv, "repeat", 1); i > 0 && r == 0; i--) {
+        n_acts = number(argv, "repeat", 1);
+        for (uint64_t i = 0; i < n_acts + number(argv, "house", 0) && r == 0; i++) {
                 ArchiveOrder order = {};
 
                 fill_act(&order.act, argv);
+                if (i >= n_acts)
+                        order.act.id = 0;
                 order.act.then = order.act.method;
                 order.act.method = METHOD_ARCHIVE;
                 order.act.is_archived = number(argv, "known", 0) ? NO : UNKNOWN;

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <syslog.h>
 
 #include "event_text.h"
@@ -465,6 +466,36 @@ static void priorities_are_those_of_syslog(void **state) {
                 assert_int_equal(event_priority(&cases[i].event), cases[i].priority);
 }
 
+/* The reasons that nothing but the archiver says; anything else is told by its call and its error. */
+static void what_keeps_it_from_archiving_is_said(void **state) {
+        static const struct {
+                int32_t error;
+                const char *detail, *why;
+        } reasons[] = {
+                {-ENOSPC, "fstatvfs", "the partition of the archive has no room to spare"},
+                {-EDQUOT, "fstatvfs", "ArchiveSize= or ArchiveContainerSize= is too small for it"},
+                {-ENOENT, "openat2", "the archive's folder is not there; one that ArchiveDirectory= names is not made"},
+                {-EBADFD, "fstat", "the archive's folder has to be root's, closed to all others (mode 0700), and not /"},
+                {-EBUSY, "flock", "another archiver still has the archive's folder, or was ended and is stuck"},
+                {-EPERM, "unlinkat", "unlinkat: Operation not permitted"},
+                {-EROFS, "mkdirat", "mkdirat: Read-only file system"},
+                {0, "no line ends there", "no line ends there"},
+        };
+        char expected[EVENT_MESSAGE_MAX];
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(reasons); i++) {
+                Event e = example(EVENT_ARCHIVE_STOPPED);
+
+                e.container_id[0] = 0;
+                e.error = reasons[i].error;
+                (void) snprintf(e.detail, sizeof(e.detail), "%s", reasons[i].detail);
+                (void) snprintf(expected, sizeof(expected), "what is freed on /var/lib/docker is not archived before: %s; "
+                                "until that is over these lines are lost", reasons[i].why);
+                assert_message(&e, expected);
+        }
+}
+
 static void a_small_buffer_cuts_the_sentence(void **state) {
         Event e = example(EVENT_LEVEL_RAISED);
         char whole[EVENT_MESSAGE_MAX], cut[EVENT_MESSAGE_MAX];
@@ -517,6 +548,7 @@ int main(void) {
                 cmocka_unit_test(every_event_has_an_id_and_a_raised_level_one_each),
                 cmocka_unit_test(making_the_ballast_is_no_act_on_a_log),
                 cmocka_unit_test(priorities_are_those_of_syslog),
+                cmocka_unit_test(what_keeps_it_from_archiving_is_said),
                 cmocka_unit_test(a_small_buffer_cuts_the_sentence),
                 cmocka_unit_test(the_longest_texts_fit_into_a_sentence),
         };
