@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "beneath.h"
@@ -17,6 +18,8 @@
 #define NAME_MAX_BYTES 112
 /* Longer than it takes from a rotation to the beginning of what follows it. */
 #define COMPRESSED_SOON_USEC (3 * USEC_PER_SEC)
+/* So long after the last byte nobody compresses any more. */
+#define COMPRESSED_STALE_USEC (10 * USEC_PER_MINUTE)
 
 /* A segment is named by its number, and by whether it is compressed: while Docker compresses one, both are there. */
 typedef struct Segment {
@@ -218,13 +221,21 @@ static int open_segment(Folder *d, Segment s, uint32_t owner_uid, int *ret_fd, s
         return r;
 }
 
+/* A compressed one that nobody writes to any more; also one from the future, which says that the clock has jumped. */
+static bool is_stale(const struct stat *st) {
+        int64_t age_sec = (int64_t) (clock_wall_usec() / USEC_PER_SEC) - st->st_mtim.tv_sec;
+
+        return (uint64_t) llabs(age_sec) * USEC_PER_SEC > COMPRESSED_STALE_USEC;
+}
+
 /* Docker begins to compress the newest one right after it was rotated, and then removes it: the same lines would turn up
- * again in the compressed one. */
+ * again in the compressed one. A dockerd that was killed meanwhile leaves both. It does not finish that later: the plain
+ * one is the whole one, which its readers take as well, and the other at most a copy of it, which it moves on as it is. */
 static bool is_being_compressed(Folder *d, Segment s, const struct stat *st) {
         struct stat twin;
 
         if (segment_stat(d, (Segment){s.number, !s.compressed}, &twin) == 0)
-                return true;
+                return !is_stale(s.compressed ? st : &twin);
         return !s.compressed && s.number == 1 &&
                 clock_wall_usec() < (uint64_t) st->st_ctim.tv_sec * USEC_PER_SEC + COMPRESSED_SOON_USEC;
 }
@@ -310,6 +321,19 @@ static int take_segment(Folder *d, Segment s, const struct stat *st, const Act *
         return 0;
 }
 
+/* What a dockerd that was killed left half compressed goes with the segment: else the lines that were archived, or freed,
+ * would turn up again in it. Should that dockerd live after all and be stuck, it goes on writing to what has no name any
+ * more, and nothing is lost by that either. Returns the bytes that it gives. */
+static uint64_t remove_stale_twin(Folder *d, Segment s, uint32_t owner_uid) {
+        const Segment twin = {s.number, true};
+        struct stat st;
+
+        if (s.compressed || segment_stat(d, twin, &st) < 0 || !is_ours(&st, owner_uid) || !is_stale(&st) ||
+            segment_remove(d, twin) < 0)
+                return 0;
+        return (uint64_t) st.st_blocks * 512;
+}
+
 static int remove_oldest(Folder *d, const Act *act, uint32_t owner_uid, Outcome *o, uint32_t *ret_n_removed) {
         Segment at = {};
         Segments all;
@@ -335,6 +359,7 @@ static int remove_oldest(Folder *d, const Act *act, uint32_t owner_uid, Outcome 
                 if (r < 0)
                         return r;
                 (*ret_n_removed)++;
+                o->freed_bytes += remove_stale_twin(d, at, owner_uid);
         }
         return 0;
 }
