@@ -16,6 +16,10 @@
 /* Not during a start, when there is enough to do. */
 #define HOUSE_FIRST_USEC USEC_PER_MINUTE
 #define HOUSE_ACCURACY_USEC USEC_PER_MINUTE
+/* How long keeping house may take. For an act the engine knows. */
+#define HOUSE_MAX_USEC (5 * USEC_PER_MINUTE)
+/* One that was killed ends at once, or is stuck. */
+#define DYING_MAX_USEC (2 * USEC_PER_SEC)
 
 typedef struct Order {
         Partition *partition; /* NULL: to keep house */
@@ -28,17 +32,25 @@ struct Archiving {
         const Config *config;
         Worker *worker; /* who is spoken to */
         Worker *dying;  /* killed and not gone yet */
-        bool up, is_busy;
+        bool up, is_busy, is_stuck; /* stuck: it should be gone by now */
+        bool is_stale;  /* the worker goes by an older configuration */
         Order orders[ORDERS_MAX + 1]; /* the first is under way when is_busy */
         size_t n;
-        sd_event_source *idle, *house;
+        sd_event_source *idle, *house, *deadline; /* deadline: of keeping house, or of dying */
 };
 
 static void go_on(Archiving *a);
 
 static void end_worker(Archiving *a) {
         a->worker = worker_free(a->worker); /* with its channel closed it ends by itself */
-        a->up = a->is_busy = false;
+        a->up = a->is_busy = a->is_stale = false;
+}
+
+static void kill_worker(Archiving *a) {
+        worker_kill(a->worker);
+        a->dying = TAKE_PTR(a->worker);
+        a->up = a->is_busy = a->is_stale = false;
+        timer_set(a->deadline, clock_monotonic_usec() + DYING_MAX_USEC);
 }
 
 static void remove_order(Archiving *a, size_t i) {
@@ -51,17 +63,24 @@ static void settle(Archiving *a, const Outcome *outcome) {
         Outcome o = *outcome;
 
         remove_order(a, 0);
+        if (!partition && !a->dying)
+                timer_set(a->deadline, USEC_INFINITY);
         a->is_busy = false;
         if (partition)
                 partition_settle_archive(partition, &o);
 }
 
-static void fail_first(Archiving *a, int error, const char *why) {
-        const Act *act = &a->orders[0].archive.act;
-        Outcome o = {.act = act->id, .method = METHOD_ARCHIVE, .slot = act->slot, .result = ACT_FAILED, .error = error,
+static Outcome unable(const Act *act, ActResult result, int error) {
+        Outcome o = {.act = act->id, .method = METHOD_ARCHIVE, .slot = act->slot, .result = result, .error = error,
                      .end_usec = clock_monotonic_usec()};
 
-        (void) snprintf(o.stage, sizeof(o.stage), "%s", why);
+        (void) snprintf(o.stage, sizeof(o.stage), "the archiver");
+        return o;
+}
+
+static void fail_first(Archiving *a, int error) {
+        Outcome o = unable(&a->orders[0].archive.act, ACT_FAILED, error);
+
         settle(a, &o);
 }
 
@@ -106,6 +125,8 @@ static void on_message(Worker *w, const Message *message, void *userdata) {
         if (w != a->worker || !a->is_busy || message->type != MESSAGE_OUTCOME ||
             message->outcome.act != a->orders[0].archive.act.id)
                 return;
+        if (a->is_stale) /* before the next order, which settling may bring */
+                end_worker(a);
         settle(a, &message->outcome);
         go_on(a);
 }
@@ -114,14 +135,17 @@ static void on_gone(Worker *w, void *userdata) {
         Archiving *a = userdata;
         int error = worker_error(w);
 
-        if (w == a->dying)
+        if (w == a->dying) {
                 a->dying = NULL;
+                a->is_stuck = false;
+                timer_set(a->deadline, USEC_INFINITY);
+        }
         worker_free(w);
         if (w == a->worker) {
                 a->worker = NULL;
-                a->up = false;
+                a->up = a->is_stale = false;
                 if (a->n > 0)
-                        fail_first(a, error < 0 ? error : -ECHILD, "the archiver");
+                        fail_first(a, error < 0 ? error : -ECHILD);
                 a->is_busy = false;
         }
         go_on(a);
@@ -150,10 +174,12 @@ static void go_on(Archiving *a) {
                 r = start(a);
         else if (a->up) {
                 a->is_busy = true;
+                if (!a->orders[0].partition)
+                        timer_set(a->deadline, clock_monotonic_usec() + HOUSE_MAX_USEC);
                 r = tell_order(a);
         }
         if (r < 0)
-                fail_first(a, r, "the archiver");
+                fail_first(a, r);
 }
 
 static int on_idle(sd_event_source *s, uint64_t usec, void *userdata) {
@@ -165,12 +191,30 @@ static int on_idle(sd_event_source *s, uint64_t usec, void *userdata) {
         return 0;
 }
 
+static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata) {
+        Archiving *a = userdata;
+
+        (void) s, (void) usec;
+        if (a->dying) {
+                /* Who waits for it is told, and nobody waits any more until it is gone: his log is freed unarchived. */
+                worker_kill(a->dying);
+                a->is_stuck = true;
+                while (a->n > 0)
+                        fail_first(a, -EBUSY);
+        } else if (a->n > 0 && a->is_busy && !a->orders[0].partition) {
+                kill_worker(a);
+                remove_order(a, 0);
+        }
+        return 0;
+}
+
 static int on_house(sd_event_source *s, uint64_t usec, void *userdata) {
         Archiving *a = userdata;
 
         (void) s, (void) usec;
         timer_set(a->house, clock_monotonic_usec() + HOUSE_USEC);
-        if (a->config->archive_bytes > 0 && a->config->archive_permyriad > 0 && a->n < ELEMENTS(a->orders)) {
+        /* Also where nothing is archived any more: what is there is to go in its time. */
+        if (!a->is_stuck && a->n < ELEMENTS(a->orders)) {
                 a->orders[a->n++] = (Order){};
                 go_on(a);
         }
@@ -191,6 +235,8 @@ int archiving_new(sd_event *event, Children *children, const Config *config, Arc
         r = timer_add(event, &a->idle, USEC_PER_SEC, on_idle, a);
         if (r >= 0)
                 r = timer_add(event, &a->house, HOUSE_ACCURACY_USEC, on_house, a);
+        if (r >= 0)
+                r = timer_add(event, &a->deadline, USEC_PER_SEC, on_deadline, a);
         if (r < 0)
                 return r;
         timer_set(a->house, clock_monotonic_usec() + HOUSE_FIRST_USEC);
@@ -205,6 +251,7 @@ Archiving *archiving_free(Archiving *a) {
         worker_free(a->dying);
         sd_event_source_disable_unref(a->idle);
         sd_event_source_disable_unref(a->house);
+        sd_event_source_disable_unref(a->deadline);
         sd_event_unref(a->event);
         free(a);
         return NULL;
@@ -213,16 +260,18 @@ Archiving *archiving_free(Archiving *a) {
 void archiving_configure(Archiving *a) {
         if (a->worker && !a->is_busy && a->n == 0)
                 end_worker(a); /* the next one is told */
-        /* One at work goes on with the old one; it is ended when it is idle, and its chunks are small. */
+        else if (a->up)
+                a->is_stale = true; /* one at work is not broken off: its orders are small */
 }
 
 void archiving_give(Archiving *a, Partition *partition, const Act *act, const char *name) {
         const PartitionTarget *target = partition_target(partition);
         Order *order;
 
-        if (a->n == ELEMENTS(a->orders) || act->root >= target->n_roots) {
-                partition_settle_archive(partition, &(Outcome){.act = act->id, .method = act->method, .slot = act->slot,
-                                                               .result = ACT_CANCELLED, .error = -EAGAIN});
+        if (a->is_stuck || a->n == ELEMENTS(a->orders) || act->root >= target->n_roots) {
+                Outcome o = a->is_stuck ? unable(act, ACT_FAILED, -EBUSY) : unable(act, ACT_CANCELLED, -EAGAIN);
+
+                partition_settle_archive(partition, &o);
                 return;
         }
         order = a->orders + a->n++;
@@ -235,11 +284,8 @@ void archiving_give(Archiving *a, Partition *partition, const Act *act, const ch
 }
 
 static void drop(Archiving *a, size_t i) {
-        if (i == 0 && a->is_busy) {
-                worker_kill(a->worker);
-                a->dying = TAKE_PTR(a->worker);
-                a->up = a->is_busy = false;
-        }
+        if (i == 0 && a->is_busy)
+                kill_worker(a);
         remove_order(a, i);
 }
 

@@ -61,9 +61,7 @@ Teller *supervisor_teller(const Supervisor *s) { return s->teller; }
 uint64_t supervisor_started_usec(const Supervisor *s) { return s->started_usec; }
 uint64_t supervisor_longest_turn_usec(const Supervisor *s) { return s->longest_turn_usec; }
 
-const char *supervisor_archive_directory(const Supervisor *s) {
-        return s->config.archive_bytes == 0 || s->config.archive_permyriad == 0 ? "" : s->archive_directory;
-}
+const char *supervisor_archive_directory(const Supervisor *s) { return s->archive_directory; }
 
 size_t supervisor_n_partitions(const Supervisor *s) { return discovery_n_partitions(s->discovery); }
 Partition *supervisor_partition(const Supervisor *s, size_t i) { return discovery_partition(s->discovery, i); }
