@@ -251,14 +251,14 @@ class Recording:
             os.pwrite(image, os.pread(data, length, record.at), record.offset)
 
     def _choose(self, first, end, most, chance):
-        """Positions behind a write: all of them, or those near a flush and some of the others."""
+        """Positions behind a write: all of them, or the first, the last, those near a flush and some of the others."""
         every = [i + 1 for i in range(first, end) if self.records[i].changes()]
         if most is None or len(every) <= most:
             return set(every)
         near = [p for p in every if any(r.kind == FLUSH for r in self.records[max(p - 2, 0):p + 2])]
         chosen = set(near if len(near) <= most else chance.sample(near, most))
         others = sorted(set(every) - chosen)
-        return chosen | set(chance.sample(others, min(most - len(chosen), len(others))))
+        return chosen | set(chance.sample(others, min(most - len(chosen), len(others)))) | {every[0], every[-1]}
 
     def states(self, since=None, until=None, seed=0, most=None, n_torn=0, n_lost=0):
         """A State for each write between these two marks (all of them where most is None, else as many), and n_torn and
