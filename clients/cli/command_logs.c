@@ -13,8 +13,10 @@
 #include <unistd.h>
 
 #include "log_find.h"
+#include "log_last.h"
 #include "log_lines.h"
 #include "log_output.h"
+#include "log_overlap.h"
 #include "log_range.h"
 #include "units.h"
 
@@ -35,12 +37,7 @@ typedef struct LogsCall {
         bool is_over;  /* past --until, or nobody reads any more */
         bool has_printed;
         LogPlace where;
-        /* The last one that was read, to find the place again when the file has shrunk: how often it came in a row, since
-         * the pieces of a very long line may all be alike. */
-        int64_t last_nsec;
-        char *last_line;
-        size_t last_bytes;
-        uint64_t last_times;
+        LogLast last;
         bool is_searching; /* it is gone: what is older is passed over until there is one that is not */
 } LogsCall;
 
@@ -84,36 +81,14 @@ static int read_arguments(const Arguments *a, LogsCall *c) {
 
 /* ---- printing ------------------------------------------------------------------------------------------------ */
 
-static bool is_last(const LogsCall *c, const char *line, size_t n_bytes) {
-        return c->last_line && n_bytes == c->last_bytes && memcmp(line, c->last_line, n_bytes) == 0;
-}
-
-static int remember(LogsCall *c, const char *line, size_t n_bytes, int64_t nsec) {
-        char *copy;
-
-        if (is_last(c, line, n_bytes)) {
-                c->last_times++;
-                return 0;
-        }
-        copy = realloc(c->last_line, n_bytes + 1);
-        if (!copy)
-                return -ENOMEM;
-        c->last_times = 1;
-        c->last_line = copy;
-        memcpy(c->last_line, line, n_bytes);
-        c->last_bytes = n_bytes;
-        c->last_nsec = nsec;
-        return 0;
-}
-
 static int take_line(LogsCall *c, const char *line, size_t n_bytes) {
         LogRecord record;
         int r;
 
-        if (log_record_parse(line, n_bytes, &record) != 0 || (c->is_searching && record.time_nsec < c->last_nsec))
+        if (log_record_parse(line, n_bytes, &record) != 0 || (c->is_searching && record.time_nsec < c->last.nsec))
                 return 0;
         c->is_searching = false;
-        r = remember(c, line, n_bytes, record.time_nsec);
+        r = log_last_remember(&c->last, line, n_bytes, record.time_nsec);
         if (r < 0)
                 return r;
         if (log_range_is_behind(&c->range, &record))
@@ -130,19 +105,50 @@ static int take_line(LogsCall *c, const char *line, size_t n_bytes) {
         return r;
 }
 
-/* All whole lines that there are, up to an offset: what is written meanwhile does not end. */
-static int print_lines(LogsCall *c, LogLines *lines, uint64_t end_offset) {
+/* All whole lines that there are, up to an offset: what is written meanwhile does not end. piece: where they are the first of it
+ * that are read, else NULL. */
+static int print_lines(LogsCall *c, LogLines *lines, uint64_t end_offset, const LogPiece *piece) {
         const char *line;
         size_t n_bytes;
         int r = 0;
 
         while (!c->is_over && (end_offset == UINT64_MAX || log_lines_offset(lines) < end_offset) &&
                (r = log_lines_next(lines, &line, &n_bytes)) > 0) {
+                /* It may have been cut right before the first was read: from there on that is seen. */
+                if (piece && log_piece_has_changed(piece))
+                        return -ESTALE;
+                piece = NULL;
                 r = take_line(c, line, n_bytes);
                 if (r < 0)
                         return r;
         }
         return MIN(r, 0);
+}
+
+static void say_damaged(const LogsCall *c, const LogPiece *piece) {
+        if (piece->is_archive)
+                cli_error("%s is damaged: what follows in it is left out", piece->path);
+        else
+                cli_error("%s.%u.gz is damaged: what follows in it is left out", c->where.path, piece->number);
+}
+
+/* From that offset on. keep: the lines are handed out, not freed. */
+static int print_piece(LogsCall *c, LogPiece *piece, uint64_t offset, LogLines **keep) {
+        _cleanup_(log_lines_freep) LogLines *lines = NULL;
+        int r;
+
+        if (log_piece_has_changed(piece))
+                return -ESTALE;
+        r = log_piece_open(piece);
+        if (r == -ENOENT) /* an archive that had to go meanwhile */
+                return 0;
+        if (r >= 0)
+                r = log_lines_new(piece->fd, piece->packing, offset, &lines);
+        if (r >= 0)
+                r = print_lines(c, lines, piece->packing != LOG_PLAIN || keep ? UINT64_MAX : piece->size_bytes, piece);
+        if (keep && r >= 0)
+                *keep = TAKE_PTR(lines);
+        return r;
 }
 
 /* Through all files from there on; the last one, which is written, stays in *ret_lines where --follow is wanted. Those that
@@ -151,89 +157,26 @@ static int print_pieces(LogsCall *c, LogPieces *pieces, const LogStart *start, L
         int r = 0;
 
         c->skip = start->skip;
-        for (size_t i = 0; i < pieces->n && !c->is_over && r >= 0; i++) {
-                _cleanup_(log_lines_freep) LogLines *lines = NULL;
+        for (size_t i = 0; i < start->piece; i++)
+                log_piece_close(pieces->pieces + i);
+        for (size_t i = start->piece; i < pieces->n && !c->is_over && r >= 0; i++) {
                 LogPiece *piece = pieces->pieces + i;
-                bool is_live = i == pieces->n - 1 && log_piece_is_live(piece), packed = piece->packing != LOG_PLAIN;
+                bool keep = ret_lines && i == pieces->n - 1 && log_piece_is_live(piece);
 
-                if (i < start->piece) {
-                        log_piece_close(piece);
-                        continue;
-                }
-                if (log_piece_has_changed(piece))
-                        return -ESTALE;
-                r = log_piece_open(piece);
-                if (r == -ENOENT) { /* an archive that had to go meanwhile */
-                        r = 0;
-                        continue;
-                }
+                r = log_overlap_settle(pieces, i);
                 if (r >= 0)
-                        r = log_lines_new(piece->fd, piece->packing, i == start->piece ? start->offset : piece->from_offset, &lines);
-                if (r >= 0)
-                        r = print_lines(c, lines, packed || (is_live && ret_lines) ? UINT64_MAX : piece->size_bytes);
+                        r = print_piece(c, piece, i == start->piece ? start->offset : piece->from_offset, keep ? ret_lines : NULL);
                 if (r == -EBADMSG) {
-                        if (piece->is_archive)
-                                cli_error("%s is damaged: what follows in it is left out", piece->path);
-                        else
-                                cli_error("%s.%u.gz is damaged: what follows in it is left out", c->where.path, piece->number);
-                        r = 0;
+                        say_damaged(c, piece);
+                        r = piece->is_archive ? log_last_pass(&c->last, pieces, i + 1) : 0;
                 }
-                if (is_live && ret_lines)
-                        *ret_lines = TAKE_PTR(lines);
-                else
+                if (!keep)
                         log_piece_close(piece);
         }
         return r;
 }
 
 /* ---- when the files change ----------------------------------------------------------------------------------- */
-
-/* In one piece. 1: it is there, and where to begin behind it; 0: it is not. */
-static int find_place_in(const LogsCall *c, LogPiece *piece, uint64_t from_offset, LogStart *ret_start) {
-        _cleanup_(log_lines_freep) LogLines *lines = NULL;
-        uint64_t times = 0, n_in_range = 0;
-        const char *line;
-        size_t n_bytes;
-        LogRecord record;
-        int r;
-
-        r = log_piece_open(piece);
-        if (r < 0)
-                return r == -ENOENT ? 0 : r;
-        r = log_lines_new(piece->fd, piece->packing, from_offset, &lines);
-        while (r >= 0 && times < c->last_times && (r = log_lines_next(lines, &line, &n_bytes)) > 0) {
-                if (log_record_parse(line, n_bytes, &record) != 0)
-                        continue;
-                if (is_last(c, line, n_bytes)) {
-                        times++;
-                        if (piece->packing == LOG_PLAIN)
-                                ret_start->offset = log_lines_offset(lines);
-                } else if (times > 0)
-                        break; /* the first of them were cut away */
-                n_in_range += log_range_has(&c->range, &record);
-        }
-        if (times == 0)
-                return r == -EBADMSG ? 0 : MIN(r, 0);
-        /* A compressed one can only be read from its beginning. */
-        ret_start->skip = piece->packing != LOG_PLAIN ? n_in_range : 0;
-        return 1;
-}
-
-/* Behind the last line that was read, wherever that is now: 1. Where it is gone: 0, and where to look for newer ones. */
-static int find_place(const LogsCall *c, const LogPieces *pieces, LogStart *ret_start) {
-        LogRange range = {c->last_nsec, INT64_MAX, LOG_RANGE_ALL};
-        LogStart start;
-        int r;
-
-        r = log_range_find_start(&range, pieces, ret_start);
-        for (size_t i = ret_start->piece; r == 0 && i < pieces->n; i++) {
-                start = (LogStart){.piece = i};
-                r = find_place_in(c, pieces->pieces + i, i == ret_start->piece ? ret_start->offset : pieces->pieces[i].from_offset, &start);
-                if (r > 0)
-                        *ret_start = start;
-        }
-        return r;
-}
 
 /* They were rotated, or cut under us. lines: NULL where --follow is not wanted. */
 static int go_on(LogsCall *c, LogPieces *pieces, LogLines **lines) {
@@ -248,8 +191,8 @@ static int go_on(LogsCall *c, LogPieces *pieces, LogLines **lines) {
                 *lines = log_lines_free(*lines);
         log_pieces_close(pieces);
         *pieces = fresh;
-        if (c->last_line) {
-                r = find_place(c, pieces, &start);
+        if (c->last.line) {
+                r = log_last_find(&c->last, pieces, &start);
                 c->is_searching = r == 0;
         }
         return r < 0 ? r : print_pieces(c, pieces, &start, lines);
@@ -310,7 +253,7 @@ static int look(LogsCall *c, LogPieces *pieces, LogLines **lines) {
                 r = hold(c, pieces, *lines);
         /* Also what was rotated away, or whose name was removed, meanwhile. */
         if (*lines && r >= 0 && pieces->pieces[pieces->n - 1].fd >= 0)
-                r = print_lines(c, *lines, UINT64_MAX);
+                r = print_lines(c, *lines, UINT64_MAX, NULL);
         if (changed < 0)
                 return changed;
         if (r == -ESTALE || (r == 0 && changed > 0)) {
@@ -342,6 +285,15 @@ static int follow(LogsCall *c, LogPieces *pieces, LogLines **lines) {
         }
 }
 
+static void say_failed(const Arguments *a, const LogsCall *c, int r) {
+        if (c->where.path[0])
+                cli_error("%s: %s", c->where.path, r == -EACCES ? "only root may read Docker's logs" : strerror(-r));
+        else if (r == -ENOENT)
+                cli_error("nothing was archived of the log of %s", a->operands[0]);
+        else
+                cli_error("what was archived of %s: %s", a->operands[0], r == -EACCES ? "only root may read it" : strerror(-r));
+}
+
 int command_logs(const Arguments *a) {
         LogsCall *c = calloc(1, sizeof(*c));
         LogPieces pieces = {};
@@ -369,10 +321,10 @@ int command_logs(const Arguments *a) {
         if (r >= 0 && a->follow)
                 r = follow(c, &pieces, &lines);
         if (r < 0)
-                cli_error("%s: %s", c->where.path, r == -EACCES ? "only root may read Docker's logs" : strerror(-r));
+                say_failed(a, c, r);
         log_lines_free(lines);
         log_pieces_close(&pieces);
-        free(c->last_line);
+        log_last_done(&c->last);
         free(c);
         return r < 0 ? CLI_FAILED : CLI_OK;
 }

@@ -5,10 +5,8 @@
 
 #include "log_pieces.h"
 
-/* The archives of the container of that short id, oldest first, into pieces. Of the files that are still there, what lies
- * in an archive and was not freed is marked as such (from_offset), and an archive of a compressed segment that is
- * still there is left out. No archive at all is no error. */
-int log_archives_open(const char *archives, const char *id12, LogPieces *files, LogPieces *ret_pieces);
+/* The archives of the container of that short id, in no order. No archive at all is no error. */
+int log_archives_open(const char *archives, const char *id12, LogPieces *ret_pieces);
 
 /* The short id of the container of that name, short id or id, of which there are archives. -ENOENT; -ENOTUNIQ: of several;
  * ret_list has them then, a line each. */

@@ -34,10 +34,10 @@ static int find_removed(const Arguments *a, LogPlace *place) {
                 cli_error("%s: there are archives of several removed containers of that name; name one by its id:%s",
                         a->operands[0], list);
         else if (r == -EACCES)
-                cli_error("%s: no such container; only root may read what was archived of one that was removed",
+                cli_error("no container is called %s; only root may read what was archived of one that was removed",
                         a->operands[0]);
         else if (r == -ENOENT)
-                cli_error("%s: no such container, and nothing was archived of one of that name", a->operands[0]);
+                cli_error("no container is called %s, and nothing was archived of one of that name", a->operands[0]);
         else if (r < 0)
                 cli_error("%s: %s", place->archives, strerror(-r));
         return r < 0 ? CLI_FAILED : CLI_OK;

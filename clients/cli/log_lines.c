@@ -26,7 +26,9 @@ struct LogLines {
         ZSTD_DCtx *zstd;
         ZSTD_inBuffer packed; /* zstd: what was read and not unpacked */
         bool in_frame;
-        uint64_t read_offset; /* plain: where the buffer ends in the file */
+        uint64_t read_offset; /* in the file: plain: where the buffer ends; zstd: where what is packed ends */
+        uint64_t unpacked;    /* packed: where the buffer ends in what it is unpacked */
+        uint64_t pass_offset; /* packed: what lies in front of that is not handed out */
         size_t from, to;      /* of the buffer: what was read and not handed out */
         size_t searched;      /* so much of that has no newline */
         char tail[TAIL_BYTES]; /* plain: what stands in front of read_offset */
@@ -78,7 +80,9 @@ int log_lines_new(int fd, LogPacking packing, uint64_t offset, LogLines **ret_li
         l->gzip = NULL;
         l->zstd = NULL;
         l->packed = (ZSTD_inBuffer){};
-        l->read_offset = packing == LOG_PLAIN ? behind_filler(fd, offset) : offset;
+        l->read_offset = packing == LOG_PLAIN ? behind_filler(fd, offset) : 0;
+        l->unpacked = 0;
+        l->pass_offset = packing == LOG_PLAIN ? 0 : offset;
         l->from = l->to = l->searched = l->tail_bytes = 0;
         l->skipping = l->in_frame = false;
         if (packing == LOG_GZIP)
@@ -93,6 +97,14 @@ int log_lines_new(int fd, LogPacking packing, uint64_t offset, LogLines **ret_li
         return 0;
 }
 
+int log_lines_new_at_frame(int fd, uint64_t offset, LogLines **ret_lines) {
+        int r = log_lines_new(fd, LOG_ZSTD, 0, ret_lines);
+
+        if (r == 0)
+                (*ret_lines)->read_offset = offset;
+        return r;
+}
+
 LogLines *log_lines_free(LogLines *l) {
         if (l && l->gzip)
                 (void) gzclose(l->gzip);
@@ -104,7 +116,9 @@ LogLines *log_lines_free(LogLines *l) {
 
 void log_lines_set_fd(LogLines *l, int fd) { l->fd = fd; }
 
-uint64_t log_lines_offset(const LogLines *l) { return l->read_offset - (l->to - l->from); }
+uint64_t log_lines_offset(const LogLines *l) {
+        return (l->gzip || l->zstd ? l->unpacked : l->read_offset) - (l->to - l->from);
+}
 
 static ssize_t read_gzip(LogLines *l) {
         int error, n = gzread(l->gzip, l->buffer + l->to, READ_BYTES);
@@ -193,8 +207,10 @@ static ssize_t fill(LogLines *l) {
                 l->skipping = true;
         }
         n = l->gzip ? read_gzip(l) : l->zstd ? read_zstd(l) : read_plain(l);
-        if (n > 0)
+        if (n > 0) {
                 l->to += (size_t) n;
+                l->unpacked += (uint64_t) n;
+        }
         return n;
 }
 
@@ -217,9 +233,9 @@ int log_lines_next(LogLines *l, const char **ret_line, size_t *ret_bytes) {
                         l->skipping = false;
                         continue;
                 }
-                /* What stands behind them may be whole. */
-                if (filler_is_line(line, (size_t) (newline - line)))
+                if (log_lines_offset(l) <= l->pass_offset || filler_is_line(line, (size_t) (newline - line)))
                         continue;
+                /* What stands behind them may be whole. */
                 nul = memrchr(line, 0, (size_t) (newline - line));
                 *ret_line = nul ? nul + 1 : line;
                 *ret_bytes = (size_t) (newline - *ret_line);

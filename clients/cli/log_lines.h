@@ -17,8 +17,11 @@ typedef enum LogPacking { LOG_PLAIN, LOG_GZIP, LOG_ZSTD } LogPacking;
 typedef struct LogLines LogLines;
 
 /* Borrows fd. Plain: from that offset on, which may lie within a line: then only what follows the line is whole.
- * Packed: offset must be 0, and only one reader of an fd at a time. -ENOMEM. */
+ * Packed: the same of what is unpacked, which is read through from its beginning; only one reader of an fd at a time.
+ * -ENOMEM. */
 int log_lines_new(int fd, LogPacking packing, uint64_t offset, LogLines **ret_lines);
+/* zstd: from the frame on that begins at that offset of the file. log_lines_offset() counts from there. */
+int log_lines_new_at_frame(int fd, uint64_t offset, LogLines **ret_lines);
 LogLines *log_lines_free(LogLines *lines);
 static inline void log_lines_freep(LogLines **lines) { *lines = log_lines_free(*lines); }
 
@@ -30,5 +33,5 @@ int log_lines_next(LogLines *lines, const char **ret_line, size_t *ret_bytes);
 /* Plain: the same file by another descriptor, borrowed. */
 void log_lines_set_fd(LogLines *lines, int fd);
 
-/* Plain: where the next line begins. */
+/* Where the next line begins, in what is unpacked. */
 uint64_t log_lines_offset(const LogLines *lines);

@@ -12,6 +12,20 @@
 #include <unistd.h>
 
 #include "log_archives.h"
+#include "log_order.h"
+#include "log_overlap.h"
+
+/* Docker's max-file is rarely above 100, and each is open. */
+#define FILES_MAX 16384
+
+/* The time of a line is in it, to the nanosecond. */
+#define HEAD_BYTES 256
+
+struct LogHead {
+        uint64_t offset;
+        size_t n_bytes;
+        char bytes[HEAD_BYTES];
+};
 
 /* 2 s: longer than a rotation, or than the trimmer has a lease. */
 #define ATTEMPTS_MAX 100
@@ -23,11 +37,23 @@ void log_piece_close(LogPiece *piece) {
         piece->fd = -EBADF;
 }
 
+static void done(LogPiece *piece) {
+        log_piece_close(piece);
+        free(piece->path);
+        free(piece->head);
+}
+
+void log_pieces_drop(LogPieces *p, size_t i) {
+        LogPiece *piece = p->pieces + i;
+
+        done(piece);
+        p->n--;
+        memmove(piece, piece + 1, (p->n - i) * sizeof(*piece));
+}
+
 void log_pieces_close(LogPieces *p) {
-        for (size_t i = 0; i < p->n; i++) {
-                log_piece_close(p->pieces + i);
-                free(p->pieces[i].path);
-        }
+        for (size_t i = 0; i < p->n; i++)
+                done(p->pieces + i);
         free(p->pieces);
         *p = (LogPieces){};
 }
@@ -39,12 +65,9 @@ int log_piece_open(LogPiece *piece) {
         return piece->fd < 0 ? -errno : 0;
 }
 
-/* NULL: no memory, or too many. What it returns holds until the next one is added. */
 LogPiece *log_pieces_add(LogPieces *p) {
         LogPiece *more;
 
-        if (p->n == LOG_PIECES_MAX)
-                return NULL;
         if ((p->n & (p->n - 1)) == 0) { /* doubled at each power of two */
                 more = reallocarray(p->pieces, MAX(2 * p->n, (size_t) 16), sizeof(*more));
                 if (!more)
@@ -124,12 +147,12 @@ static int open_all(DIR *folder, const char *name, LogPieces *ret) {
                         r = 0;
                         continue;
                 }
-                LogPiece *added = r >= 0 ? log_pieces_add(ret) : NULL;
+                LogPiece *added = r >= 0 && ret->n < FILES_MAX ? log_pieces_add(ret) : NULL;
                 if (added)
                         *added = piece;
                 else if (r >= 0) {
                         log_piece_close(&piece);
-                        r = -E2BIG;
+                        r = ret->n < FILES_MAX ? -ENOMEM : -E2BIG;
                 }
         }
         if (r < 0)
@@ -205,57 +228,54 @@ static int open_files(const char *path, LogPieces *ret_pieces) {
         return r;
 }
 
-/* Archives first: each holds what is older than all that is still there. */
-static int join(LogPieces *first, const LogPieces *then) {
-        for (size_t i = 0; i < then->n; i++) {
-                LogPiece *piece = log_pieces_add(first);
-
-                if (!piece)
-                        return -E2BIG;
-                *piece = then->pieces[i];
-        }
-        return 0;
-}
-
 static uint64_t find_data(const LogPiece *piece) {
         off_t data = lseek(piece->fd, 0, SEEK_DATA);
 
         return data < 0 ? 0 : (uint64_t) data;
 }
 
-static size_t read_head(const LogPiece *piece, uint64_t offset, char head[static LOG_HEAD_BYTES]) {
-        uint64_t left = piece->size_bytes - MIN(offset, piece->size_bytes);
-        ssize_t n = pread(piece->fd, head, (size_t) MIN(left, (uint64_t) LOG_HEAD_BYTES), (off_t) offset);
+static void read_head(const LogPiece *piece, LogHead *ret) {
+        uint64_t left;
+        ssize_t n;
 
-        return n < 0 ? 0 : (size_t) n;
+        ret->offset = find_data(piece);
+        left = piece->size_bytes - MIN(ret->offset, piece->size_bytes);
+        n = pread(piece->fd, ret->bytes, (size_t) MIN(left, (uint64_t) HEAD_BYTES), (off_t) ret->offset);
+        ret->n_bytes = n < 0 ? 0 : (size_t) n;
 }
 
-static void remember_heads(LogPieces *files) {
+static int remember_heads(LogPieces *files) {
         for (size_t i = 0; i < files->n; i++) {
                 LogPiece *piece = files->pieces + i;
 
                 if (piece->packing != LOG_PLAIN)
                         continue;
-                piece->head_offset = find_data(piece);
-                piece->head_bytes = read_head(piece, piece->head_offset, piece->head);
+                piece->head = malloc(sizeof(*piece->head));
+                if (!piece->head)
+                        return -ENOMEM;
+                read_head(piece, piece->head);
         }
+        return 0;
 }
 
 bool log_piece_has_changed(const LogPiece *piece) {
-        char head[LOG_HEAD_BYTES];
         struct stat st;
+        LogHead now;
 
         if (piece->is_archive || fstat(piece->fd, &st) < 0)
                 return false;
         if ((uint64_t) st.st_size < piece->size_bytes)
                 return true;
-        return piece->packing == LOG_PLAIN && (find_data(piece) != piece->head_offset ||
-                read_head(piece, piece->head_offset, head) != piece->head_bytes || memcmp(head, piece->head, piece->head_bytes) != 0);
+        if (piece->packing != LOG_PLAIN)
+                return false;
+        read_head(piece, &now);
+        return now.offset != piece->head->offset || now.n_bytes != piece->head->n_bytes ||
+                memcmp(now.bytes, piece->head->bytes, now.n_bytes) != 0;
 }
 
 int log_pieces_open(const char *path, const char *archives, const char *id12, LogPieces *ret_pieces) {
         LogPieces pieces = {}, files = {};
-        int r = 0, q = 0;
+        int r = 0;
 
         /* The files first: what is freed meanwhile was archived before, and is found there. */
         if (path[0])
@@ -263,17 +283,20 @@ int log_pieces_open(const char *path, const char *archives, const char *id12, Lo
         if (r == -ENOENT)
                 r = 0;
         /* Before it is known what was archived: a cut from here on is seen. */
-        remember_heads(&files);
+        if (r == 0)
+                r = remember_heads(&files);
         if (r == 0 && archives[0])
-                r = log_archives_open(archives, id12, &files, &pieces);
-        if (r == 0) {
-                q = join(&pieces, &files);
-                free(files.pieces);
-        } else
-                log_pieces_close(&files);
-        if (r < 0 || q < 0 || pieces.n == 0) {
+                r = log_archives_open(archives, id12, &pieces);
+        if (r == 0)
+                r = log_order_archives(&pieces);
+        if (r == 0)
+                r = log_overlap_tell_apart(&pieces, &files);
+        if (r == 0)
+                r = log_order_join(&pieces, &files);
+        log_pieces_close(&files);
+        if (r < 0 || pieces.n == 0) {
                 log_pieces_close(&pieces);
-                return r < 0 ? r : q < 0 ? q : -ENOENT;
+                return r < 0 ? r : -ENOENT;
         }
         *ret_pieces = pieces;
         return 0;

@@ -11,11 +11,7 @@
 #include "log_lines.h"
 #include "macros.h"
 
-/* Docker's max-file is rarely above 100; archives of one container are some hundred at most, as shipped. */
-#define LOG_PIECES_MAX 16384
-
-/* The time of a line is in it, to the nanosecond. */
-#define LOG_HEAD_BYTES 256
+typedef struct LogHead LogHead;
 
 typedef struct LogPiece {
         int fd; /* -EBADF: closed */
@@ -24,13 +20,16 @@ typedef struct LogPiece {
         char *path;      /* of an archive */
         unsigned number; /* of the rotation: 1 is the newest; 0: the one that is written */
         uint64_t size_bytes; /* when it was opened; of an archive 0 */
-        uint64_t from_offset; /* what is in front of it was read from an archive */
-        char head[LOG_HEAD_BYTES]; /* a plain one: what stood at its first data */
-        uint64_t head_offset;
-        size_t head_bytes;
+        uint64_t from_offset; /* of what it is unpacked: what is in front of it is read from an archive */
+        LogHead *head; /* a plain one: what stood at its first data */
         dev_t device;
         ino_t inode; /* of an archive: that of the file that it was read from */
-        uint64_t archive_number, archive_to;
+        unsigned archive_folder; /* a container that was renamed has several */
+        uint64_t archive_number, archive_from, archive_to;
+        /* What log_ends.h has found in it. */
+        bool first_is_known, has_first, newest_is_known, is_settled;
+        int64_t first_nsec, newest_nsec; /* of its first record; the newest one near its end */
+        uint64_t first_offset;
 } LogPiece;
 
 typedef struct LogPieces {
@@ -39,11 +38,12 @@ typedef struct LogPieces {
 } LogPieces;
 
 /* path: of the file that is written; "": there is none any more, or it is not wanted. archives: the folder of all
- * archives, ""; id12: the first twelve digits of the container's id. All but archives are opened as they stood at one moment, also while Docker rotates. -ENOENT: none
- * of them is there; -EAGAIN: they are being rotated faster than they are opened, or somebody has a lease; -E2BIG: too many.
- * An open one cannot be freed: they are to be closed as soon as they have been read. */
+ * archives, ""; id12: the first twelve digits of the container's id. All but archives are opened as they stood at one
+ * moment, also while Docker rotates. -ENOENT: none of them is there; -EAGAIN: they are being rotated faster than they are
+ * opened, or somebody has a lease; -E2BIG: too many. An open one cannot be freed: they are to be closed as soon as they
+ * have been read. */
 int log_pieces_open(const char *path, const char *archives, const char *id12, LogPieces *ret_pieces);
-/* For those who fill it. NULL: no memory, or too many; valid until the next one is added. */
+/* For those who fill it. NULL: no memory; valid until the next one is added. */
 LogPiece *log_pieces_add(LogPieces *pieces);
 /* -ENOENT: an archive that was removed. */
 int log_piece_open(LogPiece *piece);
@@ -51,4 +51,5 @@ static inline bool log_piece_is_live(const LogPiece *piece) { return !piece->is_
 /* It was cut in front, or begun again, since it was opened: what was archived meanwhile is not among the pieces. */
 bool log_piece_has_changed(const LogPiece *piece);
 void log_piece_close(LogPiece *piece);
+void log_pieces_drop(LogPieces *pieces, size_t i);
 void log_pieces_close(LogPieces *pieces);

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <errno.h>
+
 #include "log_lines.h"
+#include "log_order.h"
+#include "log_overlap.h"
 #include "log_range.h"
 
 /* Times ascend only roughly: a line waits for Docker's lock, and the pieces of a line without an end carry the time of its
@@ -33,31 +37,24 @@ static int next_record(LogLines *lines, LogRecord *ret_record) {
 
 static bool is_packed(const LogPiece *piece) { return piece->packing != LOG_PLAIN; }
 
-/* Time and end of the first record behind that offset. */
-static int record_behind(LogPiece *piece, uint64_t offset, int64_t *ret_nsec, uint64_t *ret_end) {
+/* Time and end of the first record behind that offset of a plain file. */
+static int record_behind(const LogPiece *piece, uint64_t offset, int64_t *ret_nsec, uint64_t *ret_end) {
         _cleanup_(log_lines_freep) LogLines *lines = NULL;
         LogRecord record;
         int r;
 
-        r = log_piece_open(piece);
-        if (r < 0)
-                return r == -ENOENT ? 0 : r;
         r = log_lines_new(piece->fd, piece->packing, offset, &lines);
         if (r >= 0)
                 r = next_record(lines, &record);
-        if (piece->is_archive) {
-                lines = log_lines_free(lines);
-                log_piece_close(piece);
-        }
         if (r <= 0)
                 return r;
         *ret_nsec = record.time_nsec;
-        *ret_end = is_packed(piece) ? 0 : log_lines_offset(lines);
+        *ret_end = log_lines_offset(lines);
         return 1;
 }
 
 /* Where to begin in a plain file so as to miss nothing since then. */
-static int find_time(LogPiece *piece, int64_t since_nsec, uint64_t *ret_offset) {
+static int find_time(const LogPiece *piece, int64_t since_nsec, uint64_t *ret_offset) {
         uint64_t low = piece->from_offset, high = piece->size_bytes, end;
         int64_t nsec;
         int r;
@@ -114,24 +111,22 @@ static int count_last(const LogRange *range, LogPiece *piece, uint64_t first, ui
 
 /* The piece in which `since` lies, and where. */
 static int find_since(const LogRange *range, const LogPieces *pieces, LogStart *ret_start) {
-        int64_t since_nsec = range->since_nsec, nsec;
-        uint64_t end;
+        int64_t since_nsec = range->since_nsec;
+        size_t n;
+        int r;
 
         *ret_start = (LogStart){.offset = pieces->pieces[0].from_offset};
         if (since_nsec == INT64_MIN)
                 return 0;
         since_nsec -= since_nsec > INT64_MIN + DISORDER_NSEC ? DISORDER_NSEC : 0;
-        for (size_t i = pieces->n; i-- > 0;) {
-                int r = record_behind(pieces->pieces + i, pieces->pieces[i].from_offset, &nsec, &end);
-
-                if (r < 0)
-                        return r;
-                if (r == 0 || nsec >= since_nsec)
-                        continue;
-                ret_start->piece = i;
-                return is_packed(pieces->pieces + i) ? 0 : find_time(pieces->pieces + i, since_nsec, &ret_start->offset);
-        }
-        return 0;
+        n = log_order_find(pieces, since_nsec - 1);
+        if (n == 0)
+                return 0;
+        r = log_overlap_settle(pieces, n - 1);
+        if (r < 0)
+                return r;
+        *ret_start = (LogStart){.piece = n - 1, .offset = pieces->pieces[n - 1].from_offset};
+        return is_packed(pieces->pieces + n - 1) ? 0 : find_time(pieces->pieces + n - 1, since_nsec, &ret_start->offset);
 }
 
 int log_range_find_start(const LogRange *range, const LogPieces *pieces, LogStart *ret_start) {
@@ -145,7 +140,9 @@ int log_range_find_start(const LogRange *range, const LogPieces *pieces, LogStar
                 return r;
         }
         for (size_t i = pieces->n; i-- > since.piece;) {
-                r = count_last(range, pieces->pieces + i, i == since.piece ? since.offset : pieces->pieces[i].from_offset, want, &offset, &n);
+                r = log_overlap_settle(pieces, i);
+                if (r >= 0)
+                        r = count_last(range, pieces->pieces + i, i == since.piece ? since.offset : pieces->pieces[i].from_offset, want, &offset, &n);
                 if (r < 0)
                         return r;
                 if (n >= want) {

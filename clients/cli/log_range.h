@@ -15,7 +15,7 @@ typedef struct LogRange {
 
 typedef struct LogStart {
         size_t piece;
-        uint64_t offset; /* in a plain one */
+        uint64_t offset; /* of what it is unpacked */
         uint64_t skip;   /* so many of the records from there on, of those in the range */
 } LogStart;
 
