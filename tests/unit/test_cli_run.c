@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -65,6 +66,7 @@ static pid_t guard_start(const char *scenario) {
         pid_t pid = fork();
         assert_true(pid >= 0);
         if (pid == 0) {
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL); /* a case that fails does not stop it */
                 (void) dup2(p[1], 1);
                 execl(fake_guard, fake_guard, socket_path, scenario, (char *) NULL);
                 _exit(127);
@@ -190,7 +192,8 @@ static void a_log_is_read_from_its_file(void **state) {
                 {"-s SOCKET logs web -n1 --json", 0, "\"log\":\"two\\n\"}\n", ""},
                 {"-s SOCKET logs web --until 2026-11-27T20:31:12.5Z", 0, "one\n", ""},
                 {"-s SOCKET logs web --since 1h --until 2000-01-01T00:00:00Z", 0, "", ""},
-                {"-s SOCKET logs nobody", 1, "", "no container is called nobody"},
+                {"-s SOCKET logs nobody", 1, "", "no container is called nobody, and nothing was archived of one of that name\n"},
+                {"-s SOCKET logs web --archives-only", 1, "", "nothing was archived of the log of web\n"},
                 {"-s SOCKET logs binary", 1, "", "docker logs binary"},
                 {"-s SOCKET logs odd", 1, "", "it is not read"},
         };
