@@ -27,7 +27,7 @@ dev_suite_sanitize() {
 dev_suite_fuzz() { tests/fuzz/run "${FUZZ_SECONDS:-20}"; }
 
 # Those of tests/faults that drive a trimmer or an archiver alone: nothing in them depends on how long anything takes.
-dev_cuts=(test_archive test_filesystems test_fill test_power_cut test_repairs test_shippers test_trim_matrix)
+dev_cuts=(test_archive test_archive_reader test_archive_store test_filesystems test_fill test_power_cut test_repairs test_shippers test_trim_matrix)
 
 # The whole daemon while what it stands on is broken.
 dev_suite_faults() {

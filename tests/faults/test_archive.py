@@ -46,9 +46,10 @@ CALLS = {
     'archiver': ['openat2,openat', 'fstat,newfstatat', 'fstatfs,statfs', 'mkdirat', 'getdents64', 'unlinkat', 'pread64',
                  'write', 'fsync', 'fadvise64', 'renameat2', 'lseek', 'close', 'sendto', 'recvfrom'],
     'trimmer': ['openat2', 'fstat,newfstatat', 'flock', 'pread64', 'lseek', 'pwritev', 'pwrite64', 'sync_file_range', 'fcntl',
-                'fallocate', 'unlinkat', 'getdents64', 'close', 'sendto', 'recvfrom'],
+                'fallocate', 'ioctl', 'unlinkat', 'getdents64', 'close', 'sendto', 'recvfrom'],
 }
-METHODS = {'collapse': 'collapse-leased', 'punch': 'punch', 'second punch': 'punch', 'delete': 'delete'}
+METHODS = {'collapse': 'collapse-leased', 'punch': 'punch', 'second punch': 'punch', 'delete': 'delete', 'fill': 'fill',
+           'second fill': 'fill'}
 WANT, KEEP = 3 * MIB, MIB
 
 
@@ -64,8 +65,8 @@ def make_log(log, state, name, driver, mount):  # noqa: F811
                 segment.with_name(segment.name + '.gz').write_bytes(gzip.compress(segment.read_bytes(), 1))
                 segment.unlink()
     n = write_lines(log, 6 * MIB, line_bytes=3000, first=n)
-    if name == 'second punch':
-        archived, freed = archive_and_free(driver, mount, state, 'punch', MIB, KEEP)
+    if name.startswith('second'):
+        archived, freed = archive_and_free(driver, mount, state, METHODS[name], MIB, KEEP)
         assert (archived['result'], freed['result']) == ('done', 'done')
     return n
 
@@ -85,6 +86,8 @@ def one_round(driver, mount, state, name, who, wrapper):  # noqa: F811
 @pytest.mark.parametrize('who', list(CALLS))
 def test_killed_at_any_system_call_each_line_is_read_once(row, driver, tmp_path, state, kind, name, who):  # noqa: F811
     need('strace')
+    if METHODS[name] == 'fill' and (kind != 'xfs' or who == 'archiver'):
+        pytest.skip('ext4 cannot share blocks' if kind != 'xfs' else 'the archiver does not see what is to follow')
     kills = 0
     with on(kind, tmp_path, state) as (mount, reader):
         log = log_of(mount)
