@@ -114,7 +114,9 @@ static int examine(const LogPiece *file, LogPiece *archive, uint64_t *ret_behind
                 r = find_in(file, archive, &end, &begin);
                 if (r > 0) {
                         *ret_behind = (uint64_t) (begin + (int64_t) end.last[0].end_offset);
-                        r = begin + (int64_t) archive->first_offset >= (int64_t) file->first_offset ? IS_WHOLE : IS_CUT;
+                        /* In the file, lines that a cut is to go through may be blank already: in the archive they are not. */
+                        begin += (int64_t) archive->first_offset - (int64_t) file->first_offset;
+                        r = begin > 0 || (begin == 0 && file->packing != LOG_PLAIN) ? IS_WHOLE : IS_CUT;
                 } else if (r == 0)
                         r = IS_ELSEWHERE;
         }

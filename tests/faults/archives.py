@@ -54,10 +54,12 @@ class Reader:
     def read(self, *options):
         return subprocess.run([*self.command, *options], capture_output=True, timeout=60)
 
-    def numbers(self, *options):
+    def numbers(self, *options, marker=False):
+        """marker: the guard's own line, which says how much was freed, may stand among them."""
         done = self.read(*options)
         assert done.returncode == 0, done.stderr
-        return [int(line.split()[1]) for line in done.stdout.splitlines()]
+        return [int(line.split()[1]) for line in done.stdout.splitlines()
+                if not (marker and line.startswith(b'diskbrake freed '))]
 
     def close(self):
         self.guard.kill()

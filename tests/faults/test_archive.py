@@ -99,12 +99,13 @@ def test_killed_at_any_system_call_each_line_is_read_once(row, driver, tmp_path,
                 killed = one_round(driver, mount, state, name, who,
                                    ['strace', '-qq', '-o/dev/null', '-e', f'inject={calls}:signal=KILL:when={when}'])
                 kills += killed
-                assert reader.numbers() == list(range(n)), (where, 'right after')
+                # A line that was blank when it was cut has no time that the marker could be known by: then it is shown.
+                assert reader.numbers(marker=True) == list(range(n)), (where, 'right after')
                 assert reader.numbers('-n', '5') == list(range(n - 5, n)), where
                 assert act(driver, mount, 'none')['pending'] == 0, where
-                assert reader.numbers() == list(range(n)), (where, 'finished by the next trimmer')
+                assert reader.numbers(marker=True) == list(range(n)), (where, 'finished by the next trimmer')
                 assert not one_round(driver, mount, state, name, who, []), where
-                assert reader.numbers() == list(range(n)), (where, 'after the next round')
+                assert reader.numbers(marker=True) == list(range(n)), (where, 'after the next round')
                 if not killed:
                     break
             else:
