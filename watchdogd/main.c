@@ -13,6 +13,7 @@
 #include "launcher.h"
 #include "macros.h"
 #include "say.h"
+#include "traces.h"
 
 /* Clients that connect at the same moment; more than the server serves at once. */
 #define LISTEN_BACKLOG 128
@@ -25,18 +26,33 @@ static const char help_text[] =
         "  --state-dir DIR      keep archives there instead of /var/lib/diskbrake\n"
         "  --observe            plan and tell, but touch nothing, whatever the configuration says\n"
         "  --foreground         write events to standard output, too\n"
+        "  --remove-traces      start no guard, but list and, once confirmed, remove what one has left on this host:\n"
+        "                       ballast, archives, holes in logs; with --yes nothing is asked, with --keep-archives\n"
+        "                       archives stay\n"
         "  -h, --help           this text\n"
         "  --version            the version\n";
 
+/* Not by a typing mistake: getopt takes any beginning of a name. */
+static bool is_spelled_out(const char *argument) {
+        if (streq(argument, "--remove-traces") || streq(argument, "--yes") || streq(argument, "--keep-archives"))
+                return true;
+        (void) fprintf(stderr, "watchdogd: '%s' is to be spelled out; see --help\n", argument);
+        return false;
+}
+
 /* 1: go on; 0: done, exit 0; negative errno: a bad command line, said already. */
 static int options_parse(int argc, char **argv, Options *ret_options) {
-        enum { ARG_CONFIG = 256, ARG_RUNTIME, ARG_STATE, ARG_OBSERVE, ARG_FOREGROUND, ARG_VERSION };
+        enum { ARG_CONFIG = 256, ARG_RUNTIME, ARG_STATE, ARG_OBSERVE, ARG_FOREGROUND, ARG_REMOVE, ARG_YES,
+               ARG_KEEP, ARG_VERSION };
         static const struct option longs[] = {
                 {"config", required_argument, NULL, ARG_CONFIG},
                 {"runtime-dir", required_argument, NULL, ARG_RUNTIME},
                 {"state-dir", required_argument, NULL, ARG_STATE},
                 {"observe", no_argument, NULL, ARG_OBSERVE},
                 {"foreground", no_argument, NULL, ARG_FOREGROUND},
+                {"remove-traces", no_argument, NULL, ARG_REMOVE},
+                {"yes", no_argument, NULL, ARG_YES},
+                {"keep-archives", no_argument, NULL, ARG_KEEP},
                 {"help", no_argument, NULL, 'h'},
                 {"version", no_argument, NULL, ARG_VERSION},
                 {},
@@ -63,6 +79,13 @@ static int options_parse(int argc, char **argv, Options *ret_options) {
                 case ARG_FOREGROUND:
                         o.in_foreground = true;
                         break;
+                case ARG_REMOVE:
+                case ARG_YES:
+                case ARG_KEEP:
+                        if (!is_spelled_out(argv[optind - 1]))
+                                return -EINVAL;
+                        *(c == ARG_REMOVE ? &o.remove_traces : c == ARG_YES ? &o.confirmed : &o.keep_archives) = true;
+                        break;
                 case 'h':
                         (void) fputs(help_text, stdout);
                         return 0;
@@ -74,6 +97,10 @@ static int options_parse(int argc, char **argv, Options *ret_options) {
                 }
         if (optind < argc) {
                 (void) fprintf(stderr, "watchdogd: unexpected argument '%s'; see --help\n", argv[optind]);
+                return -EINVAL;
+        }
+        if (!o.remove_traces && (o.confirmed || o.keep_archives)) {
+                (void) fputs("watchdogd: --yes and --keep-archives go with --remove-traces\n", stderr);
                 return -EINVAL;
         }
         *ret_options = o;
@@ -124,6 +151,8 @@ int main(int argc, char **argv) {
                 (void) fputs("watchdogd: must be started as root: it reads and cuts root's files\n", stderr);
                 return EXIT_FAILURE;
         }
+        if (options.remove_traces)
+                return traces_remove(&options);
         r = identity_resolve(&identity);
         if (r < 0) {
                 (void) fputs("watchdogd: neither the user 'diskbrake' nor 'nobody' exists\n", stderr);

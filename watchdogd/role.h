@@ -31,6 +31,9 @@ typedef struct Options {
         const char *state_dir;
         bool observe;            /* --observe: whatever the configuration says */
         bool in_foreground;      /* events are also written to standard output */
+        bool remove_traces;      /* no guard: traces.h; ... */
+        bool confirmed;          /* --yes: nothing is asked */
+        bool keep_archives;
 } Options;
 
 typedef struct RoleContext {
