@@ -40,8 +40,8 @@ def drive(rig, verb, where, p, container, *what):
     assert 'result=done' in done.stdout, done.stdout
 
 
-def cut(rig, p, container, method):
-    drive(rig, 'act', '/run/rig/page', p, container, method, 4 * MIB, MIB)
+def cut(rig, p, container, method, want=4 * MIB):
+    drive(rig, 'act', '/run/rig/page', p, container, method, want, MIB)
 
 
 def archive(rig, p, container, want=2 * MIB):
@@ -146,6 +146,19 @@ def test_data_roots_that_the_configuration_no_longer_names_are_found(rig, ext4):
     done = remove_traces(rig, '--yes')
     assert done.returncode == 0, done
     assert not list(usual.rglob('diskbrake-*')) and not list((ext4.outside / 'docker').glob('diskbrake-*'))
+
+
+def test_a_single_block_of_filler_is_known_while_its_file_is_there(rig):
+    """Nothing else shares it. XFS takes a moment to let go of what was removed, so each removal lasts a second."""
+    need('strace')
+    p = rig.partition('sick', 'xfs')
+    rig.write_config()
+    cut(rig, p, 'web', 'fill', MIB)
+    assert filled(p.read_log()) == MIB
+    done = remove_traces(rig, '--yes', wrapper=('strace', '-f', '-qq', '-o', '/dev/null', '-e',
+                                                'inject=unlinkat:delay_exit=1000000'))
+    assert done.returncode == 0 and 'healed 1 log\n' in done.stdout, done
+    assert traces_of(rig, p) == [] and filled(p.read_log()) == 0
 
 
 def test_archives_may_be_kept(rig, ext4):
