@@ -10,6 +10,9 @@
 #include "archive_name.h"
 #include "config.h"
 
+/* What is being written; a container's folder has one at most. */
+#define ARCHIVE_INCOMPLETE "incomplete"
+
 typedef struct ArchiveStore {
         const Config *config;
         char path[CONFIG_PATH_MAX];

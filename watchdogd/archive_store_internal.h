@@ -5,9 +5,6 @@
 
 #include "archive_store.h"
 
-/* What is being written; a container's folder has one at most. */
-#define ARCHIVE_INCOMPLETE "incomplete"
-
 /* One archive that was come by. */
 typedef struct Found {
         int folder_fd;

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "archive_name.h"
+#include "archive_place.h"
 #include "archive_store.h"
 #include "beneath.h"
 #include "text.h"
@@ -179,23 +179,25 @@ static void end_place(Walk *w) {
 
 void traces_walk_archives(Traces *t, bool act, Tally *tally) {
         Walk w = {.t = t, .act = act, .fd = -EBADF, .tally = tally};
-        struct stat st;
+        const char *call = "";
         int r;
 
         r = archive_store_path(&t->config, t->options->state_dir, w.path);
-        if (r == 0)
-                w.fd = traces_open_folder(t, w.path);
-        if (r < 0 || w.fd < 0) {
-                r = r < 0 ? r : w.fd;
-                if (r != -ENOENT)
-                        traces_fail(tally, r, "%s", w.path);
-                return;
+        if (r == 0) {
+                stage_enter(t->stage, "openat2", w.path);
+                w.fd = archive_place_open(w.path, false, &call);
+                stage_leave(t->stage);
+                r = MIN(w.fd, 0);
         }
-        if (fstat(w.fd, &st) < 0 || st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH)))
-                traces_fail(tally, -EPERM, "%s stays, since others than root may write there", w.path);
+        if (r == -ENOENT)
+                return;
+        if (r == -EBADFD)
+                traces_fail(tally, -EPERM, "%s stays, since it is not root's alone", w.path);
+        else if (r < 0)
+                traces_fail(tally, r, "%s", w.path);
         else {
                 walk(&w);
                 end_place(&w);
         }
-        (void) close(w.fd);
+        (void) close_safe(w.fd);
 }
