@@ -354,7 +354,7 @@ def test_a_disk_that_hangs_is_named_and_given_up(row, rig, operation):
         tool = Inside(rig, command(rig, '--yes'), stdin=subprocess.DEVNULL, stdout=said, stderr=said)
     assert tool.wait(20) == 1
     said = (rig.scratch / 'said').read_text()
-    assert re.search(rf'stuck in \w+ on {sick.mount}\S* for \d+ s; given up', said), said
+    assert re.search(rf'stuck in \w+ on {sick.mount}\S* for [\d.]+ s; given up', said), said
     sick.release()
     done = remove_traces(rig, '--yes')
     assert done.returncode == 0 and traces_of(rig, sick) == [], done
