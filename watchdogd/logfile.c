@@ -307,9 +307,9 @@ int logfile_data_bytes(LogFile *f, uint64_t from, uint64_t to, uint64_t *ret_byt
 }
 
 int logfile_shared_bytes(LogFile *f, uint64_t from, uint64_t to, uint64_t *ret_bytes) {
-        struct {
-                struct fiemap map;
-                struct fiemap_extent extents[LOGFILE_PIECES_MAX];
+        union {
+                struct fiemap map; /* ends in its extents */
+                char room[sizeof(struct fiemap) + LOGFILE_PIECES_MAX * sizeof(struct fiemap_extent)];
         } m;
         uint64_t bytes = 0;
         int r;
@@ -321,7 +321,7 @@ int logfile_shared_bytes(LogFile *f, uint64_t from, uint64_t to, uint64_t *ret_b
                 if (r < 0)
                         return r;
                 for (uint32_t k = 0; k < MIN(m.map.fm_mapped_extents, (uint32_t) LOGFILE_PIECES_MAX); k++) {
-                        const struct fiemap_extent *e = &m.extents[k];
+                        const struct fiemap_extent *e = &m.map.fm_extents[k];
                         const uint64_t end = e->fe_logical + e->fe_length;
 
                         if ((e->fe_flags & FIEMAP_EXTENT_SHARED) && end > from)

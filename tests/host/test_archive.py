@@ -56,7 +56,6 @@ def copytruncate(guard):
     box.flood('copied', line_bytes=4000)
     log = f'/var/lib/docker/containers/{box.container_id("copied")}/{box.container_id("copied")}-json.log'
     box.sh('mkdir -p /copies')
-    box.run('tee', '/copies.conf', input=f'{log} {{\n copytruncate\n rotate {COPIES + 1}\n olddir /copies\n}}\n')
     for i in range(COPIES):
         time.sleep(0.3)
         # As logrotate does it: cp, then truncate.
