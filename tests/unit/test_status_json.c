@@ -170,7 +170,7 @@ static void the_numbers_are_those_of_the_guard(void **state) {
                 "\"paused_for_sec\":null",
                 "\"name\":\"web \\\"quoted\\\"\"", "\"allocated_bytes\":1234,", "\"segments_bytes\":234,",
                 "\"growth_bps\":1763720000000000,", "\"share\":0.915,", "\"policy\":\"trim\"",
-                "\"protected\":true", "\"readers\":2,\"slowest_reader\":{\"pid\":4711,\"command\":\"fluent-bit\","
+                "\"protected\":true", "\"readers\":2,\"slowest_reader\":{\"pid\":4711,\"command\":\"fluent-bit\",",
                 "\"offset_bytes\":700,\"unread_bytes\":300}",
                 "\"time_usec\":1763720000000000,", "\"notes\":[\"a note\"]",
         };
