@@ -373,7 +373,8 @@ static void plan_work(Engine *e, Plan *plan, uint64_t now_usec, uint64_t *wake_u
         uint64_t upkeep_wake_usec;
 
         plan_archived(e, plan, now_usec);
-        if (e->rules.level >= LEVEL_CRITICAL) {
+        /* What was begun at critical goes on up to the target. */
+        if (e->rules.level >= LEVEL_CRITICAL || e->acting) {
                 Ranking ranking;
                 attribution_rank(&e->attribution, &e->logs, plan_scale(e), now_usec, &ranking);
                 plan_acts(e, plan, &ranking, now_usec);

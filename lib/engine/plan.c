@@ -382,12 +382,12 @@ static uint64_t near_enough_bytes(const PlanLimits *limits) {
 }
 
 /* From act_below up to the target, and not again before it is below act_below again: a few larger acts, not
- * many small ones. coming: what is available or on its way to be. */
+ * many small ones. What is archived first comes in small steps: critical may be over long before the target is reached,
+ * and would be back soon. coming: what is available or on its way to be. */
 static bool is_acting(Engine *e, uint64_t coming_bytes) {
-        if (!is_pressed(e) || e->rules.level < LEVEL_CRITICAL ||
-                        coming_bytes + PLAN_STEP_BYTES > near_enough_bytes(&e->limits))
+        if (!is_pressed(e) || coming_bytes + PLAN_STEP_BYTES > near_enough_bytes(&e->limits))
                 e->acting = false;
-        else if (coming_bytes < e->limits.act_below_bytes)
+        else if (e->rules.level >= LEVEL_CRITICAL && coming_bytes < e->limits.act_below_bytes)
                 e->acting = true;
         return e->acting;
 }
@@ -444,6 +444,10 @@ void plan_acts(Engine *e, Plan *plan, const Ranking *ranking, uint64_t now_usec)
         if (l.need_bytes < PLAN_STEP_BYTES && !is_observing(&l))
                 e->acting = false; /* all that is needed is under way */
         bool held = e->last_gain_usec != 0 && now_usec < e->last_gain_usec + GAIN_RECENT_USEC;
-        if (l.n_planned == 0 && !l.waiting && !held && !acts_any_under_way(e))
+        if (l.n_planned > 0 || l.waiting || held || acts_any_under_way(e))
+                return;
+        if (e->rules.level >= LEVEL_CRITICAL)
                 say_nothing_left(&l, why_nothing(&l));
+        else
+                e->acting = false; /* short of the target, and out of danger */
 }
