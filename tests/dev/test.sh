@@ -57,7 +57,7 @@ dev_suite_host() {
         local failed=0
         dev_build build-host --prefix=/usr -Dwerror=true &&
                 DESTDIR="$PWD/build-host/destdir" meson install -C build-host --quiet --no-rebuild &&
-                rm -f build-host/fault-rows.jsonl || return 1
+                rm -f build-host/fault-rows.jsonl build-host/reader-rows.jsonl || return 1
         export DISKBRAKE_DESTDIR="$PWD/build-host/destdir" DISKBRAKE_FAULT_RESULTS="$PWD/build-host/fault-rows.jsonl"
         dev_pytest host-20.10 build-host tests/host -k bookworm >build-host/first.log 2>&1 &
         dev_pytest host-26.1 build-host tests/host -k "not bookworm" || failed=1
@@ -79,6 +79,13 @@ dev_filesystems_table() {
         local table
         table=$(/usr/bin/python3 tests/faults/report-filesystems build-test/filesystem-rows.jsonl) &&
                 printf '%s\n' "$table" > docs/FILESYSTEMS.md && echo "docs/FILESYSTEMS.md is written"
+}
+
+# docs/READERS.md, of what the last run of the suite host came to.
+dev_readers_table() {
+        local table
+        table=$(/usr/bin/python3 tests/faults/report-readers build-host/reader-rows.jsonl) &&
+                printf '%s\n' "$table" > docs/READERS.md && echo "docs/READERS.md is written"
 }
 
 # Runs one suite; its name goes into the list of those that failed.
