@@ -620,10 +620,11 @@ class Rig:
             for (name, stage), pids in self.census.count().items():
                 if name == role and stage not in self.roles:
                     stages[min(map(inner_pid, pids))] = stage
-            taken = {p.mount for r, p in self.roles.values() if r == role}
+            taken = {p.mount for r, p in self.roles.values() if r == role and p}
             new = [m for m in mounts if m not in taken]
             for pid, mount in zip(sorted(stages), new):
-                self.roles[stages[pid]] = (role, self.partitions[mount.removeprefix('/mnt/')])
+                # None: a partition without logs, that of the archive.
+                self.roles[stages[pid]] = (role, self.partitions.get(mount.removeprefix('/mnt/')))
 
     def pids(self, role, partition=None):
         """Living processes of a role: 'supervisor', 'watcher', 'trimmer', 'finder', ...; the oldest first."""
