@@ -2,7 +2,7 @@
 """A log of gigabytes is archived and freed while its container floods it: neither the log's partition nor the archive's gets
 to its limit meanwhile, and no line is lost but the oldest ones, which the archive's budget has no room for.
 
-$DISKBRAKE_ARCHIVE_GIB is the size of the log, 2 when not given. 10 take some four minutes, 17 GiB of disk."""
+$DISKBRAKE_ARCHIVE_GIB is the size of the log, 2 when not given. 10 take several minutes and 17 GiB of disk."""
 
 import contextlib
 import os
