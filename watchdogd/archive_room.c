@@ -93,11 +93,13 @@ static int by_age(const void *a, const void *b) {
 static void sort(List *list) {
         if (list->n == 0)
                 return;
-        qsort(list->items, list->n, sizeof(Item), by_number);
+        if (list->n > 0)
+                qsort(list->items, list->n, sizeof(Item), by_number);
         for (size_t i = list->n - 1; i-- > 0;)
                 if (streq(list->items[i].folder, list->items[i + 1].folder))
                         list->items[i].written_nsec = MIN(list->items[i].written_nsec, list->items[i + 1].written_nsec);
-        qsort(list->items, list->n, sizeof(Item), by_age);
+        if (list->n > 0)
+                qsort(list->items, list->n, sizeof(Item), by_age);
 }
 
 static int remove_item(ArchiveStore *s, const Item *item) {

@@ -159,7 +159,8 @@ static int open_all(DIR *folder, const char *name, LogPieces *ret) {
                 return r == -ENOENT ? -EAGAIN : r;
         if (errno != 0)
                 return -errno;
-        qsort(ret->pieces, ret->n, sizeof(piece), compare);
+        if (ret->n > 0)
+                qsort(ret->pieces, ret->n, sizeof(piece), compare);
         drop_unfinished(ret);
         return 0;
 }
