@@ -93,13 +93,11 @@ static int by_age(const void *a, const void *b) {
 static void sort(List *list) {
         if (list->n == 0)
                 return;
-        if (list->n > 0)
-                qsort(list->items, list->n, sizeof(Item), by_number);
+        qsort(list->items, list->n, sizeof(Item), by_number);
         for (size_t i = list->n - 1; i-- > 0;)
                 if (streq(list->items[i].folder, list->items[i + 1].folder))
                         list->items[i].written_nsec = MIN(list->items[i].written_nsec, list->items[i + 1].written_nsec);
-        if (list->n > 0)
-                qsort(list->items, list->n, sizeof(Item), by_age);
+        qsort(list->items, list->n, sizeof(Item), by_age);
 }
 
 static int remove_item(ArchiveStore *s, const Item *item) {

@@ -123,9 +123,8 @@ static bool is_listed(const PartitionTarget *partition, const char *path) {
         return false;
 }
 
-/* Another part of Docker, or what the configuration names: key, else NULL. One that lies apart makes its partition a
- * watched one. */
-static void add_part(Finder *f, const char *path, const char *key) {
+/* Another part of Docker, or a WatchPath=. One that lies apart makes its partition a watched one. */
+static void add_part(Finder *f, const char *path, bool configured) {
         _cleanup_free_ char *canonical = NULL;
         _cleanup_close_ int fd = -EBADF;
         char clean[CONFIG_PATH_MAX];
@@ -141,8 +140,8 @@ static void add_part(Finder *f, const char *path, const char *key) {
         if (fd < 0 || fstat(fd, &st) < 0 ||
             !text_sanitize(clean, sizeof(clean), canonical, strlen(canonical))) {
                 why = fd < 0 ? strerrordesc_np(-fd) : "its path is too long or has control characters";
-                if (key)
-                        finder_note(f->found, "%s=%s is not watched: %s", key, path, why);
+                if (configured)
+                        finder_note(f->found, "WatchPath=%s is not watched: %s", path, why);
                 return;
         }
         is_new = !find_partition(f->found, st.st_dev);
@@ -169,7 +168,7 @@ static void add_volumes(Finder *f, const char *root) {
                         local = local || streq(mount->fs_type, local_fs_types[j]);
                 if (local && mounts_is_below(mount->point, folder) &&
                     !find_partition(f->found, mount->device))
-                        add_part(f, mount->point, NULL);
+                        add_part(f, mount->point, false);
         }
 }
 
@@ -180,15 +179,12 @@ static void add_parts(Finder *f, const FoundRoots *roots) {
                 for (size_t j = 0; j < ELEMENTS(below); j++) {
                         char path[CONFIG_PATH_MAX + 16];
                         (void) snprintf(path, sizeof(path), "%s/%s", roots->items[i].docker.path, below[j]);
-                        add_part(f, path, NULL);
+                        add_part(f, path, false);
                 }
         if (f->places->containerd && roots->n > 0)
-                add_part(f, f->places->containerd, NULL);
+                add_part(f, f->places->containerd, false);
         for (uint32_t i = 0; i < f->config->n_watch_paths; i++)
-                add_part(f, f->config->watch_paths[i], "WatchPath");
-        /* What we write is forecast where it lies. */
-        if (f->config->archive_directory[0] && f->config->archive_bytes > 0 && f->config->archive_permyriad > 0)
-                add_part(f, f->config->archive_directory, "ArchiveDirectory");
+                add_part(f, f->config->watch_paths[i], true);
         for (uint32_t i = 0; i < roots->n; i++)
                 add_volumes(f, roots->items[i].docker.path);
 }

@@ -339,18 +339,6 @@ static void watched_paths_make_partitions_without_roots(void **state) {
         assert_string_equal(found.partitions[1].look_path, "/dev/shm");
         assert_int_equal(found.partitions[1].ballast_bytes, 0);
         assert_true(has_note("WatchPath=/nowhere"));
-
-        /* Where archives are put is watched in the same way. */
-        config.n_watch_paths = 0;
-        config.archive_bytes = 0;
-        (void) snprintf(config.archive_directory, CONFIG_PATH_MAX, "/dev/shm");
-        assert_int_equal(finder_find(&places, &config, &found), 0);
-        assert_int_equal(found.n_partitions, 1);
-        config.archive_permyriad = 500;
-        config.archive_bytes = GIB(10);
-        assert_int_equal(finder_find(&places, &config, &found), 0);
-        assert_int_equal(found.n_partitions, 2);
-        assert_string_equal(found.partitions[1].look_path, "/dev/shm");
 }
 
 /* ---- dockerds
