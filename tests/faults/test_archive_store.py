@@ -14,7 +14,7 @@ import pytest
 from archives import archive, archive_and_free, free, keep_house
 from lines import write_lines
 from rig import MIB
-from test_archive import noise, on, state, used, wait_until_true  # noqa: F401  state is a fixture
+from test_archive import noise, on, state, used  # noqa: F401  state is a fixture
 from test_trim_matrix import ID, driver, log_of, mounted  # noqa: F401  driver is a fixture
 
 DAY = 24 * 3600
@@ -277,54 +277,3 @@ def test_what_is_refused_is_said_in_words(driver, tmp_path, state):  # noqa: F81
         log.write_bytes(b'x' * 40 * MIB)
         r = archive(driver, mount, state, 'punch', 32 * MIB, MIB)
         assert (r['result'], r['stage']) == ('refused', 'no line ends there')
-
-
-# ---- the guard as a whole ------------------------------------------------------------------------------------------
-
-def test_a_new_configuration_is_taken_in_the_middle_of_a_flood(rig, well):
-    """The archiver is never idle then, and goes by what it was told when it was started."""
-    p = rig.partition('sick', size=512 * MIB)
-    trim = '[Trim]\nMaxLogSize=8M\nArchiveRate=1M\n'
-    rig.run('mkdir', '-m', '0700', '/mnt/archives')
-    rig.start(extra=trim)
-    p.start_writer(bytes_per_sec=8_000_000)
-    wait_until_true(lambda: rig.run('find', '/run/rig/state/archive', '-name', 'incomplete', check=False).stdout, 30, rig.describe)
-    first, = rig.pids('archiver')
-    rig.write_config(extra=trim + 'ArchiveDirectory=/mnt/archives\n')
-    rig.diskbrake('reload')
-    # Not idle for ten seconds, which would end it as well.
-    wait_until_true(lambda: rig.run('find', '/mnt/archives', '-name', '*.zst').stdout, 8, rig.describe)
-    assert first not in rig.pids('archiver')
-    assert p.stop_writer() == 0
-
-
-def size_of(p):
-    return next(log['allocated_bytes'] for log in p.status()['logs'] if log['name'].endswith('web'))
-
-
-def test_a_stuck_archiver_holds_up_nobody(row, rig, well):
-    """It was killed and does not end: who wants something archived is told so at once, instead of waiting for its end."""
-    p = rig.partition('sick', size=512 * MIB)
-    row(injected="the archive's filesystem is frozen while a log grows at 2 MB/s; MaxLogSize=8M",
-        holds=['what the log gives is freed unarchived', 'no process piles up'])
-    store = rig.partition('store', size=256 * MIB)
-    rig.run('mkdir', '-m', '0700', f'{store.mount}/archive')
-    rig.start(extra=f'[Trim]\nMaxLogSize=8M\nArchiveDirectory={store.mount}/archive\n')
-    p.start_writer(bytes_per_sec=2_000_000)
-    wait_until_true(lambda: rig.run('find', store.mount, '-name', '*.zst').stdout, 30, rig.describe)
-    frozen = store.freeze()
-    stopped = rig.wait_event('archive-stopped', p, timeout=30)
-    assert 'takes too long' in stopped['MESSAGE'] or 'still has' in stopped['MESSAGE']
-    time.sleep(4)
-    # How much it grew until then depends on how long archiving was thought to take.
-    first = most = size_of(p)
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        most = max(most, size_of(p))
-        assert len(rig.pids('archiver')) <= 1, rig.describe()
-        time.sleep(0.2)
-    assert most < first + 8 * MIB
-    with row.recovery():
-        frozen.thaw()
-        rig.wait_event('archive-goes-on', p, timeout=60)
-    assert p.stop_writer() == 0

@@ -6,8 +6,10 @@ import time
 
 import pytest
 
+from matrix import VALID
 from rig import MIB
-from test_archive import EACH_ONCE, VALID, read_all, wait_until_true
+from test_archive import EACH_ONCE
+from test_archive_guard import read_all, wait_until_true
 
 LIMIT = 8 * MIB
 
