@@ -14,7 +14,7 @@ import pytest
 from archives import archive, archive_and_free, free, keep_house
 from lines import write_lines
 from rig import MIB
-from test_archive import noise, on, state, used  # noqa: F401  state is a fixture
+from test_archive import on, state  # noqa: F401  state is a fixture
 from test_trim_matrix import ID, driver, log_of, mounted  # noqa: F401  driver is a fixture
 
 DAY = 24 * 3600
