@@ -4,6 +4,7 @@
 import contextlib
 import os
 import subprocess
+import time
 
 from lines import numbers
 from matrix import find_build
@@ -83,3 +84,10 @@ def archived_numbers(state):
         unpack = ['zstd', '-dc'] if path.suffix == '.zst' else ['gzip', '-dc']
         found += numbers(subprocess.run([*unpack, path], check=True, capture_output=True).stdout)
     return found
+
+
+def wait_until_true(what, seconds, describe):
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, describe()
+        time.sleep(0.2)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import time
 
+from archives import wait_until_true
 from matrix import VALID
 from rig import MIB
 from test_archive import EACH_ONCE
@@ -78,13 +79,6 @@ def test_an_archiver_that_is_killed_or_stopped_holds_nobody_up(row, rig, well):
     assert lost and all(int(e['DISKBRAKE_LOST_LINES']) > 0 and 'are lost' in e['MESSAGE'] for e in lost)
     found = read_all(rig, p)
     assert found == sorted(set(found)) and found[-1] == p.n_lines['web'] - 1
-
-
-def wait_until_true(what, seconds, describe):
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, describe()
-        time.sleep(0.2)
 
 
 def test_a_new_configuration_is_taken_in_the_middle_of_a_flood(rig, well):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from archives import archive, archive_and_free, free, keep_house
+from archives import archive, archive_and_free, free, keep_house, wait_until_true
 from lines import write_lines
 from rig import MIB
 from test_archive import on, state  # noqa: F401  state is a fixture

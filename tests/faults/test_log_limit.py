@@ -6,10 +6,11 @@ import time
 
 import pytest
 
+from archives import wait_until_true
 from matrix import VALID
 from rig import MIB
 from test_archive import EACH_ONCE
-from test_archive_guard import read_all, wait_until_true
+from test_archive_guard import read_all
 
 LIMIT = 8 * MIB
 
