@@ -79,7 +79,7 @@ def is_readable(line):
 def tear(box):
     """The disk gets full and there is room again, until dockerd has torn a line; what follows it is written."""
     n_torn = len(torn_lines(box))
-    for _ in range(6):
+    for _ in range(20):
         fill(box)
         make_room(box)
         size = box.logfile('app').stat().st_size
