@@ -162,8 +162,8 @@ def test_a_huge_log_is_archived_under_a_flood(row, log_flood, rig: Rig):
     cuts = rig.events('act-done', p)
     assert not [e['MESSAGE'] for e in cuts if e.get('DISKBRAKE_ARCHIVED') == 'no']
     assert not rig.events('archive-stopped'), rig.describe()
-    # One alert, and what it is about is mended before the next one.
-    assert [e['DISKBRAKE_LEVEL'] for e in rig.events('level-raised', p)].count('critical') == 1, rig.describe()
+    # Not an alert for each chunk: one, or another one where writing pauses and comes back.
+    assert [e['DISKBRAKE_LEVEL'] for e in rig.events('level-raised', p)].count('critical') <= 3, rig.describe()
     assert freed_bytes(rig, p) > 0.6 * LOG_BYTES
     assert n_failed == 0
     assert seen.least_avail > EMERGENCY * total_bytes(p.outside)
