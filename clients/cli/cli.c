@@ -44,6 +44,17 @@ int cli_ask(const Arguments *a, const char *method, const char *parameters, uint
         return CLI_OK;
 }
 
+int cli_write_name(const Arguments *a, JsonWriter *w, const char **ret_parameters) {
+        json_writer_init(w, VARLINK_REQUEST_MAX / 2);
+        json_writer_begin_object(w, NULL);
+        json_writer_add_string(w, "name", a->operands[0]);
+        json_writer_end_object(w);
+        if (json_writer_finish(w, ret_parameters) >= 0)
+                return CLI_OK;
+        cli_error("no container has a name that long");
+        return CLI_USAGE;
+}
+
 int cli_take(VarlinkReply *reply) {
         char text[EXPLAIN_MAX];
 

@@ -49,6 +49,9 @@ int cli_call(const Arguments *a, const char *method, const char *parameters, uin
 int cli_ask(const Arguments *a, const char *method, const char *parameters, uint64_t timeout_usec,
             VarlinkReply *ret_reply);
 int cli_take(VarlinkReply *reply);
+/* {"name": ...} of the container that the first operand names, for the methods that want no more; valid as long as the
+ * writer. CLI_USAGE: it has been said that no name is that long. */
+int cli_write_name(const Arguments *a, JsonWriter *w, const char **ret_parameters);
 int cli_connect(const Arguments *a, Client **ret_client);
 
 /* Indented, for --json. */

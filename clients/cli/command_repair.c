@@ -29,15 +29,9 @@ int command_repair(const Arguments *a) {
         const cJSON *repaired;
         int r;
 
-        json_writer_init(&w, VARLINK_REQUEST_MAX / 2);
-        json_writer_begin_object(&w, NULL);
-        json_writer_add_string(&w, "name", a->operands[0]);
-        json_writer_end_object(&w);
-        if (json_writer_finish(&w, &parameters) < 0) {
-                cli_error("no container has a name that long");
-                return CLI_USAGE;
-        }
-        r = cli_call(a, "Repair", parameters, REPAIR_TIMEOUT_USEC, &reply);
+        r = cli_write_name(a, &w, &parameters);
+        if (r == CLI_OK)
+                r = cli_call(a, "Repair", parameters, REPAIR_TIMEOUT_USEC, &reply);
         if (r != CLI_OK)
                 return r;
         repaired = cJSON_GetObjectItemCaseSensitive(reply.parameters, "repaired");

@@ -74,15 +74,9 @@ int log_find(const Arguments *a, LogPlace *ret_place) {
         int r;
 
         *ret_place = (LogPlace){};
-        json_writer_init(&w, VARLINK_REQUEST_MAX / 2);
-        json_writer_begin_object(&w, NULL);
-        json_writer_add_string(&w, "name", a->operands[0]);
-        json_writer_end_object(&w);
-        if (json_writer_finish(&w, &parameters) < 0) {
-                cli_error("no container has a name that long");
-                return CLI_USAGE;
-        }
-        r = cli_ask(a, "FindLog", parameters, CLIENT_TIMEOUT_USEC, &reply);
+        r = cli_write_name(a, &w, &parameters);
+        if (r == CLI_OK)
+                r = cli_ask(a, "FindLog", parameters, CLIENT_TIMEOUT_USEC, &reply);
         if (r == CLI_OK && reply.error && streq(reply.error, NO_SUCH))
                 return find_removed(a, ret_place);
         if (r == CLI_OK)

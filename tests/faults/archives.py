@@ -8,7 +8,7 @@ import time
 
 from lines import numbers
 from matrix import find_build
-from test_trim_matrix import ID, act, log_of
+from test_trim_matrix import ID, act, ask_driver, log_of
 
 
 def archive(driver, mount, state, then, want, keep, wrapper=(), container=ID, **options):
@@ -16,10 +16,7 @@ def archive(driver, mount, state, then, want, keep, wrapper=(), container=ID, **
     command += [f'{k}={v}' for k, v in options.items()]
     if wrapper:
         command += ['--', *wrapper]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    answer = dict(line.split('=', 1) for line in done.stdout.splitlines() if '=' in line)
-    return {k: int(v) if v.lstrip('-').isdigit() else v for k, v in answer.items()}
+    return ask_driver(command)
 
 
 def keep_house(driver, mount, state, times=1, **options):

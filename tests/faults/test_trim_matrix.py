@@ -90,6 +90,10 @@ def act(driver, mount, method, want=0, keep=MIB, wrapper=(), page=None, **option
     command += [f"{k}={v}" for k, v in options.items()]
     if wrapper:
         command += ["--", *wrapper]
+    return ask_driver(command)
+
+
+def ask_driver(command):
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     answer = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
