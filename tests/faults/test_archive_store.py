@@ -266,6 +266,22 @@ def test_the_root_of_all_is_no_archive(driver, tmp_path, state):  # noqa: F811
         assert 'root=700\n' in done.stdout and 'there=web-' not in done.stdout
 
 
+def test_the_archiver_stands_behind_everyone_else(driver, tmp_path, state):  # noqa: F811
+    """Nice, and in the idle class: asked of the kernel while one is at work."""
+    with on('ext4-4k', tmp_path, state) as (mount, _):
+        write_lines(log_of(mount), 16 * MIB)
+        process = start(driver, mount, state, 'punch', 12 * MIB, 4 * MIB)
+        children = Path(f'/proc/{process.pid}/task/{process.pid}/children')
+
+        def standing():
+            return [(os.getpriority(os.PRIO_PROCESS, int(pid)),
+                     subprocess.run(['ionice', '-p', pid], capture_output=True, text=True).stdout.strip())
+                    for pid in children.read_text().split()]
+
+        wait_until_true(lambda: any(nice == 10 and io.startswith('idle') for nice, io in standing()), 3, standing)
+        assert answer_of(process)['result'] == 'done'
+
+
 def test_what_is_refused_is_said_in_words(driver, tmp_path, state):  # noqa: F811
     with on('ext4-4k', tmp_path, state) as (mount, reader):
         log = log_of(mount)
