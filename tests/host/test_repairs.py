@@ -17,9 +17,14 @@ Mode=enforce
 
 [Ballast]
 Size=0
+
+# Repairing alone is looked at: nothing is cut, however long it takes.
+[Trim]
+Keep=256M
+EmergencyKeep=256M
 '''
 
-# Lines of several pages, so that a full disk takes a part of one: a few hundred, too small a log to be cut.
+# Lines of several pages, so that a full disk takes a part of one.
 WRITER = '''
 trap "exit 0" TERM
 pad=$(printf '%14000s' '' | tr ' ' x); i=0
