@@ -29,13 +29,22 @@ dev_suite_fuzz() { tests/fuzz/run "${FUZZ_SECONDS:-20}"; }
 # Those of tests/faults that drive a trimmer or an archiver alone: nothing in them depends on how long anything takes.
 dev_cuts=(test_archive test_archive_reader test_archive_store test_filesystems test_fill test_power_cut test_repairs test_shippers test_trim_matrix)
 
+# Those of the others that take longest; most of it is waiting, as in the rest, so that both run side by side.
+dev_waits=(test_injected_errors test_sick_journal)
+
 # The whole daemon while what it stands on is broken.
 dev_suite_faults() {
-        local name others=()
-        for name in "${dev_cuts[@]}"; do others+=("--ignore=tests/faults/$name.py"); done
-        dev_build build-test -Dwerror=true && rm -f build-test/fault-rows.jsonl &&
-                DISKBRAKE_BUILD="$PWD/build-test" DISKBRAKE_FAULT_RESULTS="$PWD/build-test/fault-rows.jsonl" \
-                        dev_pytest faults build-test tests/faults "${others[@]}"
+        local name others=() failed=0
+        for name in "${dev_cuts[@]}" "${dev_waits[@]}"; do others+=("--ignore=tests/faults/$name.py"); done
+        dev_build build-test -Dwerror=true && rm -f build-test/fault-rows.jsonl || return 1
+        export DISKBRAKE_BUILD="$PWD/build-test" DISKBRAKE_FAULT_RESULTS="$PWD/build-test/fault-rows.jsonl"
+        # shellcheck disable=SC2046
+        dev_pytest faults-2 build-test $(printf "tests/faults/%s.py " "${dev_waits[@]}") >build-test/faults-2.log 2>&1 &
+        dev_pytest faults-1 build-test tests/faults "${others[@]}" || failed=1
+        wait $! || failed=1
+        cat build-test/faults-2.log
+        unset DISKBRAKE_BUILD DISKBRAKE_FAULT_RESULTS
+        return $failed
 }
 
 # Cutting, archiving and repairing on real filesystems.
