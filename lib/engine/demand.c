@@ -66,6 +66,7 @@ DemandStep demand_step(Demand *d, const PartitionSample *sample, uint64_t time_u
                 delta = explain_gain(d, delta, MAX(expected_bps, 0.0) * elapsed_sec, acting, time_usec);
                 step.valid = true;
                 step.reclaimed = -delta >= reclaim_bytes(sample);
+                step.moved_bytes = delta;
                 step.consumed_bytes = step.reclaimed ? 0 : delta;
         }
         d->started = true;

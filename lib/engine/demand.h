@@ -22,6 +22,7 @@ typedef struct DemandStep {
         bool valid;            /* false: the first sample, or one that is older than the last */
         double consumed_bytes; /* negative: a little was given back */
         bool reclaimed;        /* somebody else freed a lot: consumed_bytes is 0 */
+        double moved_bytes;    /* the same, but with what was reclaimed */
 } DemandStep;
 
 /* expected_bps: how fast it was filling just now; stands in for what cannot be seen behind a gain of our

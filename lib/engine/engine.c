@@ -38,6 +38,10 @@ Engine *engine_free(Engine *e) {
 static void look_ahead(Engine *e) {
         e->bytes_view = forecast_look(&e->bytes, e->space.avail_bytes);
         e->inodes_view = forecast_look(&e->inodes, e->space.avail_inodes);
+        e->bytes_filling = filling_look(&e->bytes_trend, (double) e->space.avail_bytes);
+        e->inodes_filling = filling_look(&e->inodes_trend, (double) e->space.avail_inodes);
+        e->bytes_full = range_to_tell(&e->bytes_view, &e->bytes_filling);
+        e->inodes_full = range_to_tell(&e->inodes_view, &e->inodes_filling);
         if (e->space.total_bytes > 0)
                 e->limits = plan_limits(
                                 &e->config, e->space.total_bytes, e->bytes_view.worst_ps, e->lead_usec);
@@ -112,6 +116,7 @@ static void observe_inodes(Engine *e, const PartitionSample *s, uint64_t time_us
         if (s->total_inodes == 0)
                 return;
 
+        trend_push(&e->inodes_trend, time_usec, (double) used_inodes(s));
         bool first = e->sampled_usec == 0 || e->space.total_inodes == 0;
         double consumed = first ? 0 : (double) used_inodes(s) - (double) used_inodes(&e->space);
         if (-consumed >= (double) MAX(s->total_inodes / 64, UINT64_C(1)))
@@ -176,6 +181,8 @@ static void observe_partition(Engine *e, const PartitionSample *sample, uint64_t
         /* What is taken for MaxLogSize= is no emergency's gain: a log that is kept at its size fills nothing. */
         bool acting = acts_count(e) > acts_count_by_limit(e);
         DemandStep step = demand_step(&e->demand, &s, time_usec, instant_bps, acting);
+        e->demanded_bytes = step.valid ? e->demanded_bytes + step.moved_bytes : (double) (s.total_bytes - s.free_bytes);
+        trend_push(&e->bytes_trend, time_usec, e->demanded_bytes);
         if (step.reclaimed)
                 forecast_reclaim(&e->bytes, time_usec);
         else {
@@ -343,12 +350,26 @@ int engine_observe(Engine *e, const Observation *o) {
 
 /* ---- deciding */
 
+/* Whether it is logs that fill it: asked only where the answer counts. */
+static bool logs_explain(const Engine *e, uint64_t now_usec) {
+        Ranking ranking;
+
+        if (!level_rules_ask_for_cause(&e->rules, &e->config, &e->bytes_view))
+                return false;
+        attribution_rank(&e->attribution, (LogTable *) &e->logs, plan_scale(e), now_usec, &ranking);
+        return ranking.logs_explain;
+}
+
 static void update_level(Engine *e, Plan *plan, uint64_t now_usec, uint64_t *wake_usec) {
         LevelInput in = {
                 .config = &e->config,
                 .space = &e->space,
                 .bytes = &e->bytes_view,
                 .inodes = &e->inodes_view,
+                .bytes_filling = &e->bytes_filling,
+                .inodes_filling = &e->inodes_filling,
+                .demanded_bytes = e->demanded_bytes,
+                .logs_explain = logs_explain(e, now_usec),
                 .now_usec = now_usec,
         };
         Level from = e->rules.level;

@@ -7,11 +7,14 @@
 #include "demand.h"
 #include "engine.h"
 #include "engine_memory.h"
+#include "filling.h"
 #include "forecast.h"
 #include "level_rules.h"
 #include "method.h"
 #include "plan.h"
+#include "range.h"
 #include "readers.h"
+#include "trend.h"
 
 /* The trimmer does one act after the other: more in its queue would be planned on stale numbers. */
 #define ACTS_QUEUED_MAX 4
@@ -39,6 +42,10 @@ struct Engine {
         Demand demand;
         Forecast bytes, inodes;
         ForecastView bytes_view, inodes_view;
+        double demanded_bytes; /* what would be used, had we freed nothing */
+        Trend bytes_trend, inodes_trend;
+        Filling bytes_filling, inodes_filling;
+        TimeToFull bytes_full, inodes_full; /* what people are told */
         LevelRules rules;
         bool can_collapse, can_punch, can_reflink, freed_is_late;
         uint32_t docker_major[CONFIG_ROOTS_MAX];

@@ -27,7 +27,7 @@ void events_begin(const Engine *e, Event *event, EventType type, uint64_t now_us
         event->fill_bps = to_ps(e->bytes_view.trend_ps);
         event->fill_inodes_ps = to_ps(e->inodes_view.trend_ps);
         bool inodes = e->rules.reason == REASON_INODES || e->rules.reason == REASON_INODES_FORECAST;
-        event->full = inodes ? e->inodes_view.full : e->bytes_view.full;
+        event->full = inodes ? e->inodes_full : e->bytes_full;
 }
 
 void events_set_log(const Engine *e, Event *event, const LogEntry *entry, const Ranking *ranking,

@@ -4,7 +4,10 @@
  *
  * A forecast counts only once it has lasted for a part of the time that it leaves: a second of a flood that
  * fills the disk in ten is much, a second of a download is nothing. The part grows with the level, so that
- * in a flood warning, critical and emergency come one after the other. */
+ * in a flood warning, critical and emergency come one after the other.
+ *
+ * Warning and worse need more than a rate. Most of what writes fast ends by itself: pulls, builds, backups. So either logs
+ * explain the growth, or an alarm stands: its shape is that of a fill (alarm.h). */
 
 #include "level_rules.h"
 
@@ -12,6 +15,9 @@
 #define HOLD_MAX_USEC (30 * USEC_PER_MINUTE)
 /* A notice is for what lasts: it may be as late as that. */
 #define HOLD_NOTICE_USEC (10 * USEC_PER_MINUTE)
+
+/* A raise counts as a return of the one before within that time: a week, and a little. */
+#define RETURNS_USEC (8 * USEC_PER_DAY)
 
 /* A steady writer keeps it to the letter; the rest is for those that come in bursts. */
 #define KEPT_PROMISE 0.75
@@ -87,22 +93,15 @@ static bool has_lasted(const LevelTimer *t, Level level, const ForecastView *vie
         return view->consumed - t->consumed >= KEPT_PROMISE * promised;
 }
 
-/* As much time has passed since the onset as is left: needs no threshold at all. */
-static bool half_is_gone(const LevelTimers *t, const ForecastView *view, uint64_t now_usec) {
-        uint64_t onset = t->raise[LEVEL_OK].since_usec;
-
-        return onset != USEC_INFINITY && view->full.high_usec != USEC_INFINITY &&
-                        now_usec - onset >= MAX(view->full.high_usec, HOLD_NOTICE_USEC);
-}
-
-static Level by_forecast(const LevelTimers *t, const LevelInput *in, const ForecastView *view, bool stay,
-                uint64_t *wake_usec) {
+static Level by_forecast(const LevelTimers *t, const LevelInput *in, const ForecastView *view, const Alarm *alarm,
+                bool logs_explain, bool stay, uint64_t *wake_usec) {
         const LevelTimer *timers = stay ? t->stay : t->raise;
 
         for (Level l = LEVEL_EMERGENCY; l > LEVEL_OK; l--) {
-                if (has_lasted(&timers[l], l, view, in->now_usec, wake_usec))
+                bool may_be_one = l < LEVEL_WARNING || logs_explain || alarm->raised;
+                if (may_be_one && has_lasted(&timers[l], l, view, in->now_usec, wake_usec))
                         return l;
-                if (l == LEVEL_WARNING && half_is_gone(t, view, in->now_usec))
+                if (l == LEVEL_WARNING && alarm->raised)
                         return l;
         }
         return LEVEL_OK;
@@ -156,9 +155,11 @@ static Level called_for(
                 Reason reason;
         } calls[] = {
                 {by_space(in, stay), REASON_SPACE},
-                {by_forecast(&r->bytes, in, in->bytes, stay, wake_usec), REASON_FORECAST},
+                {by_forecast(&r->bytes, in, in->bytes, &r->bytes_alarm, in->logs_explain, stay, wake_usec),
+                        REASON_FORECAST},
                 {by_inodes(in, stay), REASON_INODES},
-                {by_forecast(&r->inodes, in, in->inodes, stay, wake_usec), REASON_INODES_FORECAST},
+                {by_forecast(&r->inodes, in, in->inodes, &r->inodes_alarm, false, stay, wake_usec),
+                        REASON_INODES_FORECAST},
         };
         Level level = LEVEL_OK;
 
@@ -192,11 +193,34 @@ static void lower(LevelRules *r, const LevelInput *in, uint64_t *wake_usec) {
         }
         r->gone_to = MAX(r->gone_to, stays);
 
-        uint64_t until = r->gone_since_usec + in->config->clear_hold_usec;
+        /* Half as long again as it took to come back the last time: down to warning at once, out of it only then. */
+        uint64_t gone_since_usec = r->gone_since_usec, hold_usec = in->config->clear_hold_usec;
+        bool ends = r->level >= LEVEL_WARNING && r->gone_to < LEVEL_WARNING;
+        if (ends && r->level > LEVEL_WARNING && r->away_usec > hold_usec &&
+                        in->now_usec >= gone_since_usec + hold_usec) {
+                set_level(r, LEVEL_WARNING, r->reason, in->now_usec);
+                r->gone_since_usec = gone_since_usec;
+        }
+        uint64_t until = gone_since_usec + (ends ? MAX(hold_usec, r->away_usec) : hold_usec);
         if (in->now_usec >= until)
                 set_level(r, r->gone_to, reason, in->now_usec);
         else
                 *wake_usec = MIN(*wake_usec, until);
+}
+
+/* What came back within a week comes back again, most likely: a job every night, a log that is rotated. One alert that
+ * stands is worth more than one every night. */
+static void note_raise(LevelRules *r, uint64_t now_usec) {
+        uint64_t since_usec = now_usec - r->raised_usec;
+        bool again = r->raised_usec != 0 && since_usec < RETURNS_USEC;
+
+        r->away_usec = again ? since_usec * 3 / 2 : 0;
+        r->raised_usec = now_usec;
+}
+
+bool level_rules_ask_for_cause(const LevelRules *r, const Config *config, const ForecastView *bytes) {
+        return !r->bytes_alarm.raised && bytes->full.known &&
+                bytes->full.low_usec <= relaxed(within_usec(config, LEVEL_WARNING), 15);
 }
 
 void level_rules_update(LevelRules *r, const LevelInput *in, uint64_t *ret_wake_usec) {
@@ -205,12 +229,17 @@ void level_rules_update(LevelRules *r, const LevelInput *in, uint64_t *ret_wake_
 
         timers_update(&r->bytes, in, in->bytes);
         timers_update(&r->inodes, in, in->inodes);
+        alarm_update(&r->bytes_alarm, in->bytes_filling, in->demanded_bytes, (double) in->space->avail_bytes, in->now_usec);
+        alarm_update(&r->inodes_alarm, in->inodes_filling,
+                (double) (in->space->total_inodes - in->space->avail_inodes), (double) in->space->avail_inodes, in->now_usec);
         r->falling = has_lasted(&r->bytes.raise[LEVEL_OK], LEVEL_OK, in->bytes, in->now_usec, &wake_usec);
 
         Level level = called_for(r, in, false, &wake_usec, &reason);
-        if (level > r->level)
+        if (level > r->level) {
+                if (level >= LEVEL_WARNING && r->level < LEVEL_WARNING)
+                        note_raise(r, in->now_usec);
                 set_level(r, level, reason, in->now_usec);
-        else
+        } else
                 lower(r, in, &wake_usec);
         *ret_wake_usec = wake_usec;
 }

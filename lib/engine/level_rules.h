@@ -3,6 +3,7 @@
 
 /* From free space and forecasts to a level, with hold times on the way up and hysteresis on the way down. */
 
+#include "alarm.h"
 #include "forecast.h"
 #include "observation.h"
 
@@ -25,6 +26,9 @@ typedef struct LevelRules {
         uint64_t gone_since_usec; /* since when the level's condition is gone; USEC_INFINITY: it is there */
         Level gone_to;            /* the worst that was called for meanwhile */
         LevelTimers bytes, inodes;
+        Alarm bytes_alarm, inodes_alarm;
+        uint64_t raised_usec; /* when it last came from below to warning or worse; 0: never */
+        uint64_t away_usec;   /* that long it must stay away before warning is left */
         bool falling;             /* free bytes are on their way to none, within the notice's time */
 } LevelRules;
 
@@ -32,6 +36,9 @@ typedef struct LevelInput {
         const Config *config;
         const PartitionSample *space;
         const ForecastView *bytes, *inodes;
+        const Filling *bytes_filling, *inodes_filling;
+        double demanded_bytes; /* what would be used, had we freed nothing */
+        bool logs_explain;     /* it is logs that fill it: they do not end by themselves, as a download does */
         uint64_t now_usec;
 } LevelInput;
 
@@ -40,6 +47,9 @@ void level_rules_init(LevelRules *rules, uint64_t now_usec);
 /* The level, its reason and `falling` as of now. ret_wake_usec: when the same input would give another
  * answer; USEC_INFINITY: never. */
 void level_rules_update(LevelRules *rules, const LevelInput *input, uint64_t *ret_wake_usec);
+
+/* Whether logs_explain makes a difference. */
+bool level_rules_ask_for_cause(const LevelRules *rules, const Config *config, const ForecastView *bytes);
 
 /* Free bytes below which the level is reached by space alone. */
 uint64_t level_rules_space_bytes(const Config *config, Level level, uint64_t total_bytes);

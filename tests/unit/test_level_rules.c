@@ -16,6 +16,8 @@ typedef struct Fixture {
         LevelRules rules;
         PartitionSample space;
         ForecastView bytes, inodes;
+        Filling bytes_filling, inodes_filling;
+        bool nobody_explains;
         uint64_t wake_usec;
 } Fixture;
 
@@ -29,7 +31,17 @@ static void set_up(Fixture *x) {
 }
 
 static Level at(Fixture *x, uint64_t now_usec) {
-        LevelInput in = {&x->config, &x->space, &x->bytes, &x->inodes, now_usec};
+        LevelInput in = {
+                .config = &x->config,
+                .space = &x->space,
+                .bytes = &x->bytes,
+                .inodes = &x->inodes,
+                .bytes_filling = &x->bytes_filling,
+                .inodes_filling = &x->inodes_filling,
+                .demanded_bytes = (double) (x->space.total_bytes - x->space.avail_bytes),
+                .logs_explain = !x->nobody_explains,
+                .now_usec = now_usec,
+        };
         level_rules_update(&x->rules, &in, &x->wake_usec);
         return x->rules.level;
 }
@@ -136,18 +148,53 @@ static void noise_that_gets_nowhere_is_not_falling_whatever_its_rate(void **stat
         }
 }
 
-static void half_of_the_time_gone_is_a_warning_without_a_threshold(void **state) {
+static void a_rate_that_no_log_explains_is_a_notice_until_it_has_the_shape_of_a_fill(void **state) {
         Fixture x;
         uint64_t t;
 
         (void) state;
         set_up(&x);
-        for (t = 0; t < 20 * USEC_PER_HOUR && x.rules.level < LEVEL_WARNING; t += USEC_PER_MINUTE) {
-                fill(&x, t, 20 * USEC_PER_HOUR, 1e5);
+        x.nobody_explains = true;
+        for (t = 0; t < 20 * USEC_PER_MINUTE; t += USEC_PER_SEC) {
+                fill(&x, t, 40 * USEC_PER_MINUTE, 3e6);
                 x.space.avail_bytes = TOTAL / 2; /* by forecast alone */
                 (void) at(&x, t);
         }
-        assert_true(t > 9 * USEC_PER_HOUR && t < 11 * USEC_PER_HOUR);
+        assert_int_equal(x.rules.level, LEVEL_NOTICE);
+        x.bytes_filling = (Filling){.shape = FILLING_STRAIGHT, .survived = true, .since_sec = 1200, .taken = 3.6e9};
+        assert_int_equal(at(&x, t++), LEVEL_NOTICE);
+        x.bytes_filling.survived = false;
+        assert_int_equal(at(&x, t++), LEVEL_WARNING);
+        assert_int_equal(x.rules.reason, REASON_FORECAST);
+        for (; t < 37 * USEC_PER_MINUTE; t += USEC_PER_SEC) {
+                fill(&x, t, 40 * USEC_PER_MINUTE, 3e6);
+                x.space.avail_bytes = TOTAL / 2;
+                (void) at(&x, t);
+        }
+        assert_int_equal(x.rules.level, LEVEL_CRITICAL);
+}
+
+/* It comes back every hour: twice it is raised, then it stands; when it has stayed away for long enough, it is over. */
+static void what_comes_back_stays_until_it_was_away_for_longer(void **state) {
+        unsigned n_raised = 0, n_cleared = 0;
+        Fixture x;
+        uint64_t t;
+
+        (void) state;
+        set_up(&x);
+        for (t = 0; t < 20 * USEC_PER_HOUR; t += USEC_PER_MINUTE) {
+                bool full = t < 16 * USEC_PER_HOUR && t / USEC_PER_MINUTE % 60 >= 50;
+                Level before = x.rules.level;
+                x.space.avail_bytes = TOTAL / 100 * (full ? 7 : 40);
+                Level now = at(&x, t);
+                n_raised += before < LEVEL_WARNING && now >= LEVEL_WARNING;
+                n_cleared += before >= LEVEL_WARNING && now < LEVEL_WARNING;
+                if (!full && t / USEC_PER_MINUTE % 60 > 2)
+                        assert_true(now <= LEVEL_WARNING);
+        }
+        assert_int_equal(n_raised, 2);
+        assert_int_equal(n_cleared, 2);
+        assert_int_equal(x.rules.level, LEVEL_OK);
 }
 
 static void a_level_is_left_only_after_its_condition_was_gone_for_the_hold(void **state) {
@@ -190,7 +237,8 @@ int main(void) {
                 cmocka_unit_test(in_a_flood_the_levels_come_one_after_the_other),
                 cmocka_unit_test(it_wakes_when_a_hold_is_over),
                 cmocka_unit_test(noise_that_gets_nowhere_is_not_falling_whatever_its_rate),
-                cmocka_unit_test(half_of_the_time_gone_is_a_warning_without_a_threshold),
+                cmocka_unit_test(a_rate_that_no_log_explains_is_a_notice_until_it_has_the_shape_of_a_fill),
+                cmocka_unit_test(what_comes_back_stays_until_it_was_away_for_longer),
                 cmocka_unit_test(a_level_is_left_only_after_its_condition_was_gone_for_the_hold),
                 cmocka_unit_test(at_zero_it_stays_an_emergency_though_nothing_grows_any_more),
         };
