@@ -21,7 +21,7 @@
 typedef struct Arguments {
         const char *socket;
         bool json, follow, archives_only, dry_run, off, help, version;
-        const char *keep, *method, *span, *lines, *since, *until;
+        const char *keep, *method, *span, *lines, *since, *until, *csv, *config;
         const char *const *operands; /* behind the command */
         int n_operands;
 } Arguments;
@@ -36,6 +36,7 @@ int command_alerts(const Arguments *a);
 int command_ack(const Arguments *a);
 int command_events(const Arguments *a);
 int command_config(const Arguments *a);
+int command_replay(const Arguments *a);
 int command_reload(const Arguments *a);
 
 /* "diskbrake: ..." on standard error. */

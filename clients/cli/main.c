@@ -20,6 +20,7 @@ enum {
         ACK = 1 << 8,
         LOGS = 1 << 9,
         REPAIR = 1 << 10,
+        REPLAY = 1 << 11,
         ALL = -1,
 };
 
@@ -57,6 +58,9 @@ static const Command commands[] = {
         {"config", "check [FILE] | show", CONFIG, 1, 2, command_config,
                 "is the configuration right; which is in force",
                 "check needs no running diskbrake; it reads FILE and the files in FILE.d."},
+        {"replay", "", REPLAY, 0, 0, command_replay, "the guard's decisions over a recording",
+                "FILE has a line for each sample: seconds,total_bytes,avail_bytes, and perhaps\n"
+                "total_inodes,avail_inodes. Every change of the level is printed as a line of JSON."},
         {"reload", "", RELOAD, 0, 0, command_reload, "read the configuration again",
                 "What is wrong with it is said, and the old one stays."},
 };
@@ -85,7 +89,11 @@ static const CliOption cli_options[] = {
         {"until", "TIME", 0, LOGS, TEXT, offsetof(Arguments, until), "up to then"},
         {"archives-only", NULL, 0, LOGS, FLAG, offsetof(Arguments, archives_only), "only what was archived"},
         {"follow", NULL, 'f', EVENTS | LOGS, FLAG, offsetof(Arguments, follow), "go on with what happens next"},
-        {"json", NULL, 'j', STATUS | CHECK | LOGS | TRIM | REPAIR | PAUSE | ALERTS | ACK | EVENTS | CONFIG, FLAG,
+        {"csv", "FILE", 0, REPLAY, TEXT, offsetof(Arguments, csv), "samples of a partition, as text"},
+        {"config", "FILE", 'c', REPLAY, TEXT, offsetof(Arguments, config),
+                "decide by this configuration (the shipped one)"},
+        {"json", NULL, 'j', STATUS | CHECK | LOGS | TRIM | REPAIR | PAUSE | ALERTS | ACK | EVENTS | CONFIG | REPLAY,
+                FLAG,
                 offsetof(Arguments, json), "print JSON, for programs"},
         {"socket", "PATH", 's', ALL, TEXT, offsetof(Arguments, socket),
                 "where diskbrake listens (DISKBRAKE_SOCKET)"},
