@@ -100,7 +100,8 @@ def test_the_partition_never_fills(flooded):
     assert flooded.free.min_avail_bytes > 0, flooded.guard.recent()
     assert flooded.running == ['true'] * 3
     docker = flooded.box.run('journalctl', '-u', 'docker', '--no-pager', '-o', 'cat').stdout
-    assert 'no space left' not in docker.lower()
+    failed = [line for line in docker.splitlines() if 'no space left' in line.lower()]
+    assert not failed, (len(failed), failed[0])     # thousands of them say no more than one
 
 
 def test_it_is_told_before_it_is_done(flooded):

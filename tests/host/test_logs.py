@@ -73,7 +73,8 @@ def test_what_is_kept_behind_a_cut_is_read_from_its_beginning(guard):
         assert 'diskbrake' in lines[0], lines[0]     # the marker says that lines are gone
         del lines[0]
     numbers = [int(line) for line in lines]
-    assert len(numbers) > 20000 and numbers == list(range(numbers[0], 400001)), (len(numbers), numbers[:3], numbers[-3:])
+    is_whole = numbers == list(range(numbers[0], 400001))
+    assert len(numbers) > 20000 and is_whole, (len(numbers), numbers[:3], numbers[-3:])
     assert logs(box, 'cut', '-n', '1000').splitlines() == [str(i) for i in range(399001, 400001)]
 
 
@@ -98,7 +99,8 @@ def test_nothing_is_missed_and_nothing_comes_twice_while_it_is_cut(guard):
     numbers = [int(line) for line in box.run('cat', '/tmp/followed').stdout.splitlines()]
     print(f'{trims} trims by {methods}, {len(numbers)} lines')
     assert trims >= 3, trims
-    assert numbers == list(range(1, n + 1)), next((i, a) for i, a in enumerate(numbers) if a != i + 1)
+    wrong = next(((i, a) for i, a in enumerate(numbers) if a != i + 1), None)
+    assert wrong is None and len(numbers) == n, (wrong, len(numbers))
 
 
 def test_a_wrong_name_and_another_driver_are_told(guard):
