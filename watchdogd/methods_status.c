@@ -50,8 +50,18 @@ static int partition_view_logs(PartitionView *v, const Engine *engine, size_t n_
         return 0;
 }
 
-static int partition_view_fill(PartitionView *v, const Partition *p, size_t n_logs, uint64_t now_usec,
-                               StatusPartition *ret_status) {
+static StatusFilling view_filling(const EngineFilling *f) {
+        const Filling *filling = &f->filling;
+
+        return (StatusFilling){
+                .shape = filling->shape == FILLING_NONE ? NULL : filling_shape_to_string(filling->shape),
+                .since_usec = (uint64_t) (filling->since_sec * (double) USEC_PER_SEC),
+                .taken = (uint64_t) MAX(filling->taken, 0.0), .survived = filling->survived, .alarmed = f->alarmed,
+        };
+}
+
+static int partition_view_fill(PartitionView *v, const Partition *p, const Config *config, size_t n_logs,
+                               uint64_t now_usec, StatusPartition *ret_status) {
         const PartitionTarget *target = partition_target(p);
         EngineStatus e;
 
@@ -66,6 +76,8 @@ static int partition_view_fill(PartitionView *v, const Partition *p, size_t n_lo
                 .state = partition_state(p), .state_detail = v->detail,
                 .space = e.space, .space_doubt = target->space_doubt, .fill_bps = e.fill_bps, .fill_inodes_ps = e.fill_inodes_ps,
                 .full = e.full, .inodes_full = e.inodes_full,
+                .bytes_filling = view_filling(&e.bytes_filling), .inodes_filling = view_filling(&e.inodes_filling),
+                .away_usec = e.away_usec,
                 .act_below_bytes = e.act_below_bytes, .target_bytes = e.target_bytes,
                 .ballast_bytes = e.ballast_bytes, .freed_total_bytes = e.freed_total_bytes,
                 .n_acts_total = e.n_acts_total,
@@ -73,6 +85,8 @@ static int partition_view_fill(PartitionView *v, const Partition *p, size_t n_lo
                 .docker_version = target->n_roots > 0 ? partition_docker_text(p, 0) : "",
                 .n_logs_total = e.n_logs, .logs_allocated_bytes = e.logs_allocated_bytes,
         };
+        for (Level l = LEVEL_NOTICE; l < _LEVEL_MAX; l++)
+                ret_status->levels[l] = (StatusLevel){e.level_below_bytes[l], config->levels[l].within_usec};
         return partition_view_logs(v, partition_engine(p), MIN(n_logs, (size_t) e.n_logs), ret_status);
 }
 
@@ -95,8 +109,8 @@ static int methods_write_status(Methods *m, size_t n_logs, JsonWriter *w) {
         int r = 0;
 
         for (size_t i = 0; i < status.n_partitions && r >= 0; i++)
-                r = partition_view_fill(views + i, supervisor_partition(m->supervisor, i), n_logs, now_usec,
-                        partitions + i);
+                r = partition_view_fill(views + i, supervisor_partition(m->supervisor, i),
+                        supervisor_config(m->supervisor), n_logs, now_usec, partitions + i);
         if (r >= 0) {
                 status.n_last_events = teller_get_last(supervisor_teller(m->supervisor), events, LAST_EVENTS);
                 status.n_notes = supervisor_notes(m->supervisor, notes, NOTES_MAX);

@@ -34,6 +34,7 @@ int command_repair(const Arguments *a);
 int command_pause(const Arguments *a);
 int command_alerts(const Arguments *a);
 int command_ack(const Arguments *a);
+int command_explain(const Arguments *a);
 int command_events(const Arguments *a);
 int command_config(const Arguments *a);
 int command_replay(const Arguments *a);

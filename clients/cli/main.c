@@ -21,6 +21,7 @@ enum {
         LOGS = 1 << 9,
         REPAIR = 1 << 10,
         REPLAY = 1 << 11,
+        EXPLAIN = 1 << 12,
         ALL = -1,
 };
 
@@ -36,6 +37,8 @@ static const Command commands[] = {
                 "The first line is the verdict: OK, a level, CANNOT ACT or BLIND."},
         {"check", "", CHECK, 0, 0, command_check, "one line and an exit code, for monitoring",
                 "Exit code: 0 ok, 1 warning, 2 critical or blind, 3 unknown (no answer)."},
+        {"explain", "[PARTITION]", EXPLAIN, 0, 1, command_explain, "why the level is what it is",
+                "In sentences, with the numbers that decide, and what would change it."},
         {"logs", "NAME", LOGS, 1, 1, command_logs, "one container's log, with its archives and rotated files",
                 "NAME is a container's name, its id, or the beginning of its id; also of one that was\n"
                 "removed, as long as there are archives of it. In order, no line twice; also what\n"
@@ -92,7 +95,7 @@ static const CliOption cli_options[] = {
         {"csv", "FILE", 0, REPLAY, TEXT, offsetof(Arguments, csv), "samples of a partition, as text"},
         {"config", "FILE", 'c', REPLAY, TEXT, offsetof(Arguments, config),
                 "decide by this configuration (the shipped one)"},
-        {"json", NULL, 'j', STATUS | CHECK | LOGS | TRIM | REPAIR | PAUSE | ALERTS | ACK | EVENTS | CONFIG | REPLAY,
+        {"json", NULL, 'j', STATUS | CHECK | LOGS | TRIM | REPAIR | PAUSE | ALERTS | ACK | EVENTS | CONFIG | REPLAY | EXPLAIN,
                 FLAG,
                 offsetof(Arguments, json), "print JSON, for programs"},
         {"socket", "PATH", 's', ALL, TEXT, offsetof(Arguments, socket),

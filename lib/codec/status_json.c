@@ -87,6 +87,33 @@ static void add_space(JsonWriter *w, const StatusPartition *p) {
         add_range(w, "inodes_full_sec", &p->inodes_full);
 }
 
+static void add_filling(JsonWriter *w, const char *key, const StatusFilling *f) {
+        if (!f->shape) {
+                json_writer_add_null(w, key);
+                return;
+        }
+        json_writer_begin_object(w, key);
+        json_writer_add_string(w, "shape", f->shape);
+        json_writer_add_double(w, "since_sec", coarse_seconds(f->since_usec));
+        json_writer_add_uint(w, "taken", f->taken);
+        json_writer_add_bool(w, "survived", f->survived);
+        json_writer_add_bool(w, "alarmed", f->alarmed);
+        json_writer_end_object(w);
+}
+
+static void add_levels(JsonWriter *w, const StatusPartition *p) {
+        json_writer_begin_array(w, "levels");
+        for (Level l = LEVEL_NOTICE; l < _LEVEL_MAX; l++) {
+                json_writer_begin_object(w, NULL);
+                json_writer_add_string(w, "level", level_to_string(l));
+                json_writer_add_uint(w, "below_bytes", p->levels[l].below_bytes);
+                json_writer_add_double(w, "within_sec", seconds(p->levels[l].within_usec));
+                json_writer_end_object(w);
+        }
+        json_writer_end_array(w);
+        json_writer_add_double(w, "away_sec", seconds(p->away_usec));
+}
+
 static void add_partition(JsonWriter *w, const StatusPartition *p) {
         json_writer_begin_object(w, NULL);
         json_writer_add_string(w, "mount", p->mount);
@@ -97,6 +124,9 @@ static void add_partition(JsonWriter *w, const StatusPartition *p) {
         json_writer_add_string(w, "state", guard_state_to_string(p->state));
         json_writer_add_string(w, "state_detail", p->state_detail);
         add_space(w, p);
+        add_filling(w, "filling", &p->bytes_filling);
+        add_filling(w, "inodes_filling", &p->inodes_filling);
+        add_levels(w, p);
         json_writer_add_uint(w, "act_below_bytes", p->act_below_bytes);
         json_writer_add_uint(w, "target_bytes", p->target_bytes);
         json_writer_add_uint(w, "ballast_bytes", p->ballast_bytes);

@@ -14,6 +14,7 @@
 
 #include "config.h"
 #include "event.h"
+#include "filling.h"
 #include "macros.h"
 #include "observation.h"
 
@@ -97,6 +98,12 @@ int engine_may_repair(const Engine *e, uint64_t now_usec, uint32_t slot);
 /* ---- what status shows
  * -------------------------------------------------------------------------------------- */
 
+/* What it looks like, and whether that counts as a fill until it is reclaimed or stalls (alarm.h). */
+typedef struct EngineFilling {
+        Filling filling;
+        bool alarmed;
+} EngineFilling;
+
 typedef struct EngineStatus {
         Level level;
         Reason reason;
@@ -107,6 +114,9 @@ typedef struct EngineStatus {
         uint64_t sampled_usec; /* 0: never */
         int64_t fill_bps, fill_inodes_ps;
         TimeToFull full, inodes_full;
+        EngineFilling bytes_filling, inodes_filling;
+        uint64_t level_below_bytes[_LEVEL_MAX]; /* the level is reached by space when less is available */
+        uint64_t away_usec; /* for so long it must have been better before warning is left */
         bool blind;
         bool falling; /* free space is on its way to none */
         uint64_t paused_until_usec; /* 0: not paused */

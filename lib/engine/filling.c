@@ -48,6 +48,17 @@
 #define RANGE_LOW 0.75
 #define RANGE_HIGH 2.0
 
+const char *filling_shape_to_string(FillingShape shape) {
+        static const char *const names[_FILLING_SHAPE_MAX] = {
+                [FILLING_NONE] = "none",
+                [FILLING_STRAIGHT] = "straight",
+                [FILLING_ACCELERATING] = "accelerating",
+                [FILLING_SUDDEN] = "sudden",
+        };
+
+        return (size_t) shape < ELEMENTS(names) ? names[shape] : "unknown";
+}
+
 static bool is_survived(const Trend *t, double since_sec, double used, double avail) {
         double before = MAX(trend_highest(t, since_sec, (SURVIVED_SPANS + 1) * since_sec),
                 trend_highest_at_this_hour(t, since_sec));

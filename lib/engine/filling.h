@@ -16,6 +16,8 @@ typedef enum FillingShape {
         _FILLING_SHAPE_MAX,
 } FillingShape;
 
+const char *filling_shape_to_string(FillingShape shape); /* "none", "straight", ... */
+
 typedef struct Filling {
         FillingShape shape;
         bool survived;    /* it was as full before, of late or at this hour, and that went by */

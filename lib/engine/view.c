@@ -4,6 +4,10 @@
 
 #include "engine_internal.h"
 
+static EngineFilling filling_of(const Alarm *alarm, const Filling *now) {
+        return (EngineFilling){alarm->raised ? alarm->filling : *now, alarm->raised};
+}
+
 void engine_get_status(const Engine *e, EngineStatus *ret_status) {
         *ret_status = (EngineStatus){
                 .level = e->rules.level,
@@ -17,6 +21,9 @@ void engine_get_status(const Engine *e, EngineStatus *ret_status) {
                 .fill_inodes_ps = (int64_t) e->inodes_view.trend_ps,
                 .full = e->bytes_full,
                 .inodes_full = e->inodes_full,
+                .bytes_filling = filling_of(&e->rules.bytes_alarm, &e->bytes_filling),
+                .inodes_filling = filling_of(&e->rules.inodes_alarm, &e->inodes_filling),
+                .away_usec = MAX(e->config.clear_hold_usec, e->rules.away_usec),
                 .blind = e->blind,
                 .falling = e->rules.falling,
                 .paused_until_usec = e->paused_until_usec,
@@ -29,6 +36,8 @@ void engine_get_status(const Engine *e, EngineStatus *ret_status) {
                 .act_below_bytes = e->limits.act_below_bytes,
                 .target_bytes = e->limits.target_bytes,
         };
+        for (Level l = LEVEL_NOTICE; l < _LEVEL_MAX; l++)
+                ret_status->level_below_bytes[l] = level_rules_space_bytes(&e->config, l, e->space.total_bytes);
 }
 
 static double partition_bps(const Engine *e) {

@@ -35,6 +35,20 @@ typedef struct StatusLog {
         LogReader slowest;      /* pid 0: none */
 } StatusLog;
 
+/* What the use of a partition looks like, over what time. */
+typedef struct StatusFilling {
+        const char *shape;    /* straight, accelerating, sudden; NULL: like no fill */
+        uint64_t since_usec;  /* for so long it has been seen */
+        uint64_t taken;       /* in that time: bytes or inodes */
+        bool survived;        /* it was as full before, and that went by */
+        bool alarmed;         /* it counts as a fill until it is reclaimed or stalls */
+} StatusFilling;
+
+/* When a level is reached. */
+typedef struct StatusLevel {
+        uint64_t below_bytes, within_usec;
+} StatusLevel;
+
 typedef struct StatusPartition {
         const char *mount;
         const char *const *roots; /* Docker's data-roots on it; none: only alerted on */
@@ -48,6 +62,9 @@ typedef struct StatusPartition {
         const char *space_doubt; /* why what is free may be less than that; empty: nothing known against it */
         int64_t fill_bps, fill_inodes_ps;
         TimeToFull full, inodes_full;
+        StatusFilling bytes_filling, inodes_filling;
+        StatusLevel levels[_LEVEL_MAX]; /* LEVEL_OK's is not used */
+        uint64_t away_usec; /* for so long it must have been better before warning is left */
         uint64_t act_below_bytes, target_bytes;
         uint64_t ballast_bytes;
         uint64_t freed_total_bytes;

@@ -54,6 +54,12 @@ dev_suite_cuts() {
                         dev_pytest cuts build-test $(printf "tests/faults/%s.py " "${dev_cuts[@]}")
 }
 
+# The forecast over a corpus of traces: what must hold in every run. The others' rules take longer and change nothing.
+dev_suite_forecast() {
+        dev_build build-release -Dbuildtype=release -Dwerror=true &&
+                DISKBRAKE_BUILD="$PWD/build-release" tests/forecast/evaluate --check --no-peers
+}
+
 # The same with the daemon under the sanitizers; not among the suites of every run. No leaks: strace has the processes.
 dev_suite_faults-sanitized() {
         CC=clang dev_build build-sanitize -Dwerror=true -Db_sanitize=address,undefined -Db_lundef=false &&
@@ -92,6 +98,12 @@ dev_filesystems_table() {
                 printf '%s\n' "$table" > docs/FILESYSTEMS.md && echo "docs/FILESYSTEMS.md is written"
 }
 
+# docs/FORECAST.md and its plots, of a run over a corpus.
+dev_forecast_table() {
+        dev_install_packages && dev_build build-release -Dbuildtype=release -Dwerror=true &&
+                DISKBRAKE_BUILD="$PWD/build-release" tests/forecast/evaluate --seed 7 --count 630 --report docs
+}
+
 # docs/READERS.md, of what the last run of the suite host came to.
 dev_readers_table() {
         local table
@@ -110,7 +122,7 @@ dev_run_suite() {
 dev_test() {
         local suite beside="" beside_pid failed=() suites=("$@")
         # The boxes of "host" wait most of their time, and "cuts" depends on no time: these two run side by side.
-        [ ${#suites[@]} -eq 0 ] && suites=(lint unit sanitize fuzz faults host) && beside=cuts
+        [ ${#suites[@]} -eq 0 ] && suites=(lint unit sanitize fuzz forecast faults host) && beside=cuts
         dev_install_test_packages || [ "${CI:-}" != true ] || return 1
         for suite in "${suites[@]}"; do
                 declare -F "dev_suite_$suite" >/dev/null || { echo "./dev test: no suite '$suite'" >&2; return 2; }

@@ -2,7 +2,7 @@
 
 /* A guard that guards nothing: the real transport and the real JSON, with a made-up host behind them. For
  * the tests of the command line, and to look at its face: fake_guard SOCKET
- * calm|flood|blind|degraded|paused|observe|empty|silent */
+ * calm|flood|leak|blind|degraded|paused|observe|empty|silent */
 
 #include <stdio.h>
 #include <sys/socket.h>
@@ -51,7 +51,9 @@ static StatusPartition partition(const StatusLog *logs, size_t n_logs) {
                 .full = {true, USEC_INFINITY, USEC_INFINITY},
                 .inodes_full = {true, USEC_INFINITY, USEC_INFINITY},
                 .act_below_bytes = GIB(10), .target_bytes = GIB(15), .ballast_bytes = GIB(1),
-                .docker_version = "26", .space_doubt = "",
+                .docker_version = "26", .space_doubt = "", .away_usec = 30 * USEC_PER_SEC,
+                .levels = {[LEVEL_NOTICE] = {GIB(25), 24 * USEC_PER_HOUR}, [LEVEL_WARNING] = {GIB(15), 4 * USEC_PER_HOUR},
+                        [LEVEL_CRITICAL] = {GIB(10), 10 * USEC_PER_MINUTE}, [LEVEL_EMERGENCY] = {GIB(5), USEC_PER_MINUTE}},
                 .level_for_usec = 3600 * USEC_PER_SEC, .n_logs_total = 14, .logs_allocated_bytes = GIB(2),
                 .logs = logs,
                 .n_logs = n_logs};
@@ -63,6 +65,15 @@ static StatusPartition partition(const StatusLog *logs, size_t n_logs) {
                 p.full = (TimeToFull){true, 234 * USEC_PER_SEC, 259 * USEC_PER_SEC};
                 p.freed_total_bytes = GIB(3);
                 p.n_acts_total = 4;
+        }
+        if (is("leak")) {
+                p.level = LEVEL_WARNING;
+                p.reason = REASON_FORECAST;
+                p.space.avail_bytes = GIB(31);
+                p.fill_bps = (int64_t) MIB(9);
+                p.full = (TimeToFull){true, 2700 * USEC_PER_SEC, 7200 * USEC_PER_SEC};
+                p.bytes_filling = (StatusFilling){"straight", 50 * USEC_PER_MINUTE, GIB(27), false, true};
+                p.away_usec = 6 * USEC_PER_HOUR;
         }
         if (is("observe"))
                 p.state = GUARD_OBSERVING;
