@@ -19,7 +19,8 @@
 /* A quarter of a straight ramp that is wider than that is a saw-tooth: what is above it is the height of a tooth. */
 #define QUARTER_WIDTH 1.3
 /* It has to be fuller than it was before, by that part of what is left. */
-#define SURVIVED_MARGIN 0.1
+#define EARLIER_MARGIN 0.1
+#define SURVIVED_MARGIN 0.2
 /* What was survived counts for that many times the length of the window. */
 #define SURVIVED_SPANS 32.0
 
@@ -28,25 +29,27 @@
 /* The first quarters took something: otherwise it is the onset of a straight ramp that is seen. */
 #define FIRST_OF_SECOND 0.05
 #define SECOND_OF_LAST 0.1
-#define ACCELERATED_PART 0.08
+#define ACCELERATED_PART 0.03
 /* Full within that many times of what has passed; more than 1, since the beginning of an acceleration is not seen. */
-#define ACCELERATED_SPANS 1.5
+#define ACCELERATED_SPANS 2
 /* Growth is smooth, noise is not: so much wider than what it took may a quarter be. */
 #define SMOOTH_WIDTH 1.25
 #define SMOOTH_PART 0.02
 /* With so few samples in a bucket noise accelerates, too. */
-#define ACCELERATED_SAMPLES 2
+#define ACCELERATED_SAMPLES 1
 
 /* Of what was free, taken within one interval between two samples, or two. */
 #define SUDDEN_PART_1 0.45
 #define SUDDEN_PART_2 0.3
+/* Nothing is written that fast: room was reserved, or the partition is another one. */
+#define SUDDEN_PS_MAX 3e9
 #define SUDDEN_SAMPLES 6
 #define SUDDEN_EVEN_2 0.4
 #define SUDDEN_EVEN 0.25
 
 /* The range: what it takes at the mean pace, times these. Quantiles over the corpora. */
-#define RANGE_LOW 0.75
-#define RANGE_HIGH 2.0
+#define RANGE_LOW 0.7
+#define RANGE_HIGH 2.3
 
 const char *filling_shape_to_string(FillingShape shape) {
         static const char *const names[_FILLING_SHAPE_MAX] = {
@@ -59,11 +62,11 @@ const char *filling_shape_to_string(FillingShape shape) {
         return (size_t) shape < ELEMENTS(names) ? names[shape] : "unknown";
 }
 
-static bool is_survived(const Trend *t, double since_sec, double used, double avail) {
+static bool is_survived(const Trend *t, double since_sec, double used, double taken) {
         double before = MAX(trend_highest(t, since_sec, (SURVIVED_SPANS + 1) * since_sec),
                 trend_highest_at_this_hour(t, since_sec));
 
-        return before >= used - SURVIVED_MARGIN * avail;
+        return before >= used - SURVIVED_MARGIN * taken;
 }
 
 static void set_range(Filling *f, double sec) {
@@ -109,8 +112,7 @@ static bool look_straight(const Trend *t, const TrendWindow *w, double avail, Fi
         *ret = (Filling){.shape = FILLING_STRAIGHT, .since_sec = w->seconds, .taken = taken};
         set_range(ret, room / pace);
         double earlier = MAX(w->high[0], MAX(w->high[1], w->high[2]));
-        ret->survived = earlier >= highest - SURVIVED_MARGIN * (total - highest) ||
-                is_survived(t, w->seconds, highest, total - highest);
+        ret->survived = earlier >= highest - EARLIER_MARGIN * (total - highest) || is_survived(t, w->seconds, highest, taken);
         return true;
 }
 
@@ -155,7 +157,7 @@ static bool look_accelerating(const Trend *t, const TrendWindow *w, double avail
                 return false;
         *ret = (Filling){.shape = FILLING_ACCELERATING, .since_sec = w->seconds, .taken = taken};
         set_range(ret, left * w->quarter_sec);
-        ret->survived = is_survived(t, w->seconds, used, avail);
+        ret->survived = is_survived(t, w->seconds, used, taken);
         return true;
 }
 
@@ -181,11 +183,11 @@ static bool look_sudden(const Trend *t, double avail, Filling *ret) {
                 if (n > 2 && !is_even(n, least_ps, taken / since_sec))
                         break;
                 double part = n == 1 ? SUDDEN_PART_1 : n == 2 ? SUDDEN_PART_2 : TAKEN_PART / (1 + 1.0 / n);
-                if (!is_even(n, least_ps, taken / since_sec) || taken < part * (taken + avail))
+                if ((n == 1 && taken / since_sec > SUDDEN_PS_MAX) || !is_even(n, least_ps, taken / since_sec) || taken < part * (taken + avail))
                         continue;
                 *ret = (Filling){.shape = FILLING_SUDDEN, .since_sec = since_sec, .taken = taken};
                 set_range(ret, avail / taken * since_sec);
-                ret->survived = is_survived(t, since_sec, now->used, avail);
+                ret->survived = is_survived(t, since_sec, now->used, taken);
                 found = true;
                 if (!ret->survived)
                         break;

@@ -122,19 +122,20 @@ bool trend_window(const Trend *t, unsigned s, unsigned n_buckets, TrendWindow *r
         return true;
 }
 
+/* Over all scales: the fine ones know what was just before, the coarse ones what was long ago. A bucket that reaches
+ * into what is younger is left out. */
 double trend_highest(const Trend *t, double from_sec_ago, double to_sec_ago) {
         double now_sec = to_sec(trend_sample(t, 0)->time_usec), highest = -1;
-        unsigned s = 0;
 
-        /* The finest scale that reaches that far. */
-        while (s + 1 < TREND_SCALES && trend_bucket_sec(s) * (TREND_BUCKETS - 2) < to_sec_ago)
-                s++;
-        for (unsigned i = 0; i < t->scales[s].n; i++) {
-                uint64_t number = t->scales[s].head - i;
-                double end_sec_ago = now_sec - (double) (number + 1) * trend_bucket_sec(s);
-                if (end_sec_ago >= from_sec_ago && end_sec_ago <= to_sec_ago)
-                        highest = MAX(highest, (double) t->scales[s].buckets[number % TREND_BUCKETS].high);
-        }
+        for (unsigned s = 0; s < TREND_SCALES; s++)
+                for (unsigned i = 0; i < t->scales[s].n; i++) {
+                        uint64_t number = t->scales[s].head - i;
+                        double end_sec_ago = now_sec - (double) (number + 1) * trend_bucket_sec(s);
+                        if (end_sec_ago > to_sec_ago)
+                                break;
+                        if (end_sec_ago >= from_sec_ago)
+                                highest = MAX(highest, (double) t->scales[s].buckets[number % TREND_BUCKETS].high);
+                }
         return highest;
 }
 
