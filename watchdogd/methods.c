@@ -155,7 +155,7 @@ static void methods_on_call(VarlinkCall *call, void *userdata) {
                 {"Alerts", method_alerts}, {"Config", method_config}, {"Reload", method_reload},
                 {"Events", method_events}, {"Acknowledge", method_acknowledge}, {"FindLog", method_find_log},
                 {"ArchiveDirectory", method_archive_directory},
-                {"Repair", method_repair},
+                {"Repair", method_repair}, {"Trace", method_trace},
         };
 
         for (size_t i = 0; i < ELEMENTS(table); i++)
@@ -180,6 +180,8 @@ int methods_new(Supervisor *supervisor, sd_event *event, const Identity *identit
         r = varlink_server_new(event, &config, methods_on_call, m, &m->server);
         if (r >= 0)
                 r = varlink_server_listen_fd(m->server, listen_fd);
+        if (r >= 0)
+                r = methods_trace_init(m, event);
         if (r < 0)
                 return r;
         teller_set_follower(supervisor_teller(supervisor), methods_on_event, m);
@@ -191,6 +193,7 @@ Methods *methods_free(Methods *m) {
         if (!m)
                 return NULL;
         teller_set_follower(supervisor_teller(m->supervisor), NULL, NULL);
+        methods_trace_done(m);
         varlink_server_free(m->server);
         free(m);
         return NULL;

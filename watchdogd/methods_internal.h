@@ -9,6 +9,7 @@
  *      methods_trim.c    Trim
  *      methods_repair.c  Repair
  *      methods_events.c  Events
+ *      methods_trace.c   Trace
  */
 
 #include "json_writer.h"
@@ -19,10 +20,13 @@
 /* Who follows the events at the same time: couriers, exporters, a few people. */
 #define FOLLOWERS_MAX 16
 
+typedef struct TraceClient TraceClient;
+
 struct Methods {
         Supervisor *supervisor;
         VarlinkServer *server;
         VarlinkCall *followers[FOLLOWERS_MAX];
+        TraceClient *trace_clients; /* TRACER_RECORDERS_MAX of them */
 };
 
 void methods_reply(VarlinkCall *call, JsonWriter *w);
@@ -41,4 +45,7 @@ void method_archive_directory(Methods *m, VarlinkCall *call);
 /* In all partitions; answers the call where there is not exactly one. */
 bool methods_find_log(Methods *m, VarlinkCall *call, const char *name, Partition **ret_partition, EngineLog *ret_log);
 void method_events(Methods *m, VarlinkCall *call);
+void method_trace(Methods *m, VarlinkCall *call);
+int methods_trace_init(Methods *m, sd_event *event);
+void methods_trace_done(Methods *m);
 void methods_on_event(const Event *event, uint64_t wall_usec, void *userdata);

@@ -8,6 +8,7 @@
 #include "records.h"
 #include "text.h"
 #include "timer.h"
+#include "tracer.h"
 
 /* An idle trimmer is asked whether it is there with each quiet look of the watcher (5 s), and after each ping of the
  * service watchdog, so that the next one can vouch for it: partition_had_turn(). */
@@ -35,6 +36,7 @@ static void partition_end_act(Partition *p, const Act *act, const Outcome *outco
         Act ended = *act; /* the place that it stands in may be taken meanwhile */
 
         engine_settle(p->engine, outcome);
+        tracer_settled(p->world.tracer, p->mount, outcome);
         requests_settle(&p->requests, &ended, outcome);
         repairs_settle(&p->repairs, &ended, outcome);
 }
@@ -74,6 +76,7 @@ static void partition_archive(Partition *p, const Act *act) {
 
 void partition_settle_archive(Partition *p, const Outcome *outcome) {
         engine_settle(p->engine, outcome);
+        tracer_settled(p->world.tracer, p->mount, outcome);
         /* Perhaps from within another partition's decision: the room for a plan is shared. */
         (void) sd_event_source_set_enabled(p->settled, SD_EVENT_ONESHOT);
 }
@@ -162,6 +165,11 @@ static void partition_name_asker(const Partition *p, Event *event) {
 
 static void partition_send_target(Partition *p);
 
+void partition_observe(Partition *p, const Observation *o) {
+        (void) engine_observe(p->engine, o);
+        tracer_observed(p->world.tracer, p->engine, p->mount, o);
+}
+
 void partition_decide(Partition *p) {
         uint64_t now_usec = clock_monotonic_usec(), wake_at_usec;
         Plan *plan = p->world.plan;
@@ -172,6 +180,7 @@ void partition_decide(Partition *p) {
                 bool refused = false;
 
                 engine_decide(p->engine, now_usec, plan, &wake_at_usec);
+                tracer_planned(p->world.tracer, p->mount, now_usec, plan);
                 if (plan->cancel != 0)
                         archiving_cancel(p->world.archiving, p, plan->cancel);
                 for (uint32_t i = 0; i < plan->n_events; i++) {
@@ -303,7 +312,7 @@ void partition_set_docker(Partition *p, uint32_t root, uint32_t major, const cha
                          .docker = {.root = root, .version_major = major}};
 
         (void) snprintf(p->docker[root], sizeof(p->docker[root]), "%s", text);
-        (void) engine_observe(p->engine, &o);
+        partition_observe(p, &o);
 }
 
 void partition_pause(Partition *p, uint64_t until_usec, const Asker *asker) {

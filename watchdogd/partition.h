@@ -15,6 +15,7 @@
 
 typedef struct Partition Partition;
 typedef struct Archiving Archiving;
+typedef struct Tracer Tracer;
 
 /* What a partition needs of the world around it. All borrowed; they outlive it. */
 typedef struct PartitionWorld {
@@ -23,6 +24,7 @@ typedef struct PartitionWorld {
         Teller *teller;
         const Config *config; /* in force; changes with partition_configure() */
         Archiving *archiving;
+        Tracer *tracer;       /* of what goes into the engine and comes out of it */
         Plan *plan;           /* room for one: too large for the stack, and one thing is done at a time */
         void (*on_dockerd_gone)(Partition *partition, uint32_t root, void *userdata);
         void (*on_blind)(Partition *partition, void *userdata); /* perhaps it is mounted anew: find it again */
@@ -66,6 +68,7 @@ void partition_forget_repairs(Partition *partition, void *userdata); /* the clie
 /* As engine_acknowledge(), and tells. until_usec: monotonic. */
 int partition_acknowledge(Partition *partition, uint64_t alert_id, uint64_t until_usec, const Asker *asker);
 
+const char *partition_mount(const Partition *partition); /* sanitised */
 const Engine *partition_engine(const Partition *partition);
 /* The open alert as an event, with the numbers of this moment. */
 void partition_get_alert(const Partition *partition, Event *ret_event);

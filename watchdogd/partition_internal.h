@@ -65,6 +65,8 @@ extern const PostOps partition_watcher_ops, partition_trimmer_ops;
 
 /* ---- partition.c */
 
+/* Every observation goes through here. */
+void partition_observe(Partition *p, const Observation *o);
 void partition_decide(Partition *p);
 void partition_settle(Partition *p, const Outcome *outcome);
 /* Nobody will hear of these acts any more. */

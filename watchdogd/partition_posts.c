@@ -113,7 +113,7 @@ static void watcher_on_message(const Message *m, void *userdata) {
                             p->started ? p->world.config->watcher_deadline_usec : START_DEADLINE_USEC);
         switch (m->type) {
         case MESSAGE_OBSERVATION:
-                (void) engine_observe(p->engine, &m->observation);
+                partition_observe(p, &m->observation);
                 repairs_observe(&p->repairs, &m->observation);
                 if (m->observation.type == OBSERVATION_LOG_DAMAGE)
                         partition_decide(p);
@@ -128,7 +128,7 @@ static void watcher_on_message(const Message *m, void *userdata) {
                 for (uint32_t i = 0; i < m->n; i++) {
                         o = (Observation){.type = OBSERVATION_LOG_SAMPLE, .time_usec = m->samples.time_usec,
                                           .log_sample = m->samples.sample[i]};
-                        (void) engine_observe(p->engine, &o);
+                        partition_observe(p, &o);
                 }
                 break;
         case MESSAGE_LOOKED:
@@ -153,7 +153,7 @@ static void watcher_on_missed(int error, void *userdata) {
 
         p->watcher_up = false;
         p->started = true;
-        (void) engine_observe(p->engine, &lost);
+        partition_observe(p, &lost);
         post_describe(&p->watcher, lost.time_usec, why, sizeof(why));
         partition_say_blind(p, why);
         partition_decide(p);
@@ -204,7 +204,7 @@ static void trimmer_on_message(const Message *m, void *userdata) {
                 break;
         case MESSAGE_OBSERVATION:
                 if (m->observation.type == OBSERVATION_FILESYSTEM)
-                        (void) engine_observe(p->engine, &m->observation);
+                        partition_observe(p, &m->observation);
                 break;
         case MESSAGE_ALIVE:
                 trimmer_set_writable(p, m);

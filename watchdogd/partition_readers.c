@@ -33,7 +33,7 @@ static void tell_engine(Partition *p, bool ended, bool complete, uint64_t until_
         Observation o = {.type = OBSERVATION_READERS_LOOK, .time_usec = clock_monotonic_usec(),
                          .readers_look = {.ended = ended, .complete = complete, .until_usec = until_usec}};
 
-        (void) engine_observe(p->engine, &o);
+        partition_observe(p, &o);
 }
 
 static void give_up(Partition *p, int error) {
@@ -60,7 +60,7 @@ static void take_found(Partition *p, bool complete) {
                                  .log_readers = p->readers.found[i]};
 
                 if (complete || o.log_readers.n > 0)
-                        (void) engine_observe(p->engine, &o);
+                        partition_observe(p, &o);
         }
 }
 

@@ -6,6 +6,7 @@
 #include "partition_internal.h"
 
 const PartitionTarget *partition_target(const Partition *p) { return &p->target; }
+const char *partition_mount(const Partition *p) { return p->mount; }
 const Engine *partition_engine(const Partition *p) { return p->engine; }
 bool partition_has_started(const Partition *p) { return p->started; }
 const char *partition_docker_text(const Partition *p, uint32_t root) { return p->docker[root]; }

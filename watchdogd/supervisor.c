@@ -17,6 +17,7 @@
 #include "service.h"
 #include "supervisor.h"
 #include "text.h"
+#include "tracer.h"
 #include "units.h"
 
 /* Reading two small files; a disk that needs longer is sick. */
@@ -32,6 +33,7 @@ struct Supervisor {
         Children *children;
         JournalSender *journal;
         Teller *teller;
+        Tracer *tracer;
         Methods *methods;
         Archiving *archiving;
         Discovery *discovery;
@@ -58,6 +60,7 @@ struct Supervisor {
 const Options *supervisor_options(const Supervisor *s) { return s->options; }
 const Config *supervisor_config(const Supervisor *s) { return &s->config; }
 Teller *supervisor_teller(const Supervisor *s) { return s->teller; }
+Tracer *supervisor_tracer(const Supervisor *s) { return s->tracer; }
 uint64_t supervisor_started_usec(const Supervisor *s) { return s->started_usec; }
 uint64_t supervisor_longest_turn_usec(const Supervisor *s) { return s->longest_turn_usec; }
 
@@ -324,6 +327,8 @@ static int supervisor_set_up(Supervisor *s, const RoleContext *context, int list
         if (r >= 0)
                 r = teller_new(s->journal, s->options->in_foreground, &s->teller);
         if (r >= 0)
+                r = tracer_new(&s->tracer);
+        if (r >= 0)
                 r = methods_new(s, s->event, s->identity, listen_fd, &s->methods);
         if (r >= 0)
                 r = archiving_new(s->event, s->children, &s->config, &s->archiving);
@@ -334,7 +339,7 @@ static int supervisor_set_up(Supervisor *s, const RoleContext *context, int list
         if (r < 0)
                 return r;
         s->world = (PartitionWorld){.event = s->event, .children = s->children, .teller = s->teller,
-                                    .config = &s->config, .archiving = s->archiving, .plan = &s->plan,
+                                    .config = &s->config, .archiving = s->archiving, .tracer = s->tracer, .plan = &s->plan,
                                     .on_dockerd_gone = partition_on_dockerd_gone, .on_blind = partition_on_blind,
                                     .on_turn = partition_on_turn, .userdata = s};
         r = discovery_new(&(DiscoveryWorld){&s->world, s->state, supervisor_on_found, s}, &s->discovery);
@@ -350,6 +355,7 @@ static void supervisor_done(Supervisor *s) {
         methods_free(s->methods);
         discovery_free(s->discovery);
         archiving_free(s->archiving);
+        tracer_free(s->tracer);
         teller_free(s->teller);
         journal_sender_free(s->journal);
         state_free(s->state);

@@ -13,6 +13,7 @@ const Options *supervisor_options(const Supervisor *s);
 const Config *supervisor_config(const Supervisor *s);
 const char *supervisor_archive_directory(const Supervisor *s); /* also while nothing is archived; "": its path is too long */
 Teller *supervisor_teller(const Supervisor *s);
+Tracer *supervisor_tracer(const Supervisor *s);
 size_t supervisor_n_partitions(const Supervisor *s);
 Partition *supervisor_partition(const Supervisor *s, size_t i);
 uint64_t supervisor_started_usec(const Supervisor *s);

@@ -21,7 +21,7 @@
 typedef struct Arguments {
         const char *socket;
         bool json, follow, archives_only, dry_run, off, help, version;
-        const char *keep, *method, *span, *lines, *since, *until, *csv, *config;
+        const char *keep, *method, *span, *lines, *since, *until, *csv, *config, *size, *interval;
         const char *const *operands; /* behind the command */
         int n_operands;
 } Arguments;
@@ -37,6 +37,7 @@ int command_ack(const Arguments *a);
 int command_explain(const Arguments *a);
 int command_events(const Arguments *a);
 int command_config(const Arguments *a);
+int command_record(const Arguments *a);
 int command_replay(const Arguments *a);
 int command_reload(const Arguments *a);
 

@@ -22,6 +22,7 @@ enum {
         REPAIR = 1 << 10,
         REPLAY = 1 << 11,
         EXPLAIN = 1 << 12,
+        RECORD = 1 << 13,
         ALL = -1,
 };
 
@@ -61,9 +62,13 @@ static const Command commands[] = {
         {"config", "check [FILE] | show", CONFIG, 1, 2, command_config,
                 "is the configuration right; which is in force",
                 "check needs no running diskbrake; it reads FILE and the files in FILE.d."},
-        {"replay", "", REPLAY, 0, 0, command_replay, "the guard's decisions over a recording",
-                "FILE has a line for each sample: seconds,total_bytes,avail_bytes, and perhaps\n"
-                "total_inodes,avail_inodes. Every change of the level is printed as a line of JSON."},
+        {"record", "[DIRECTORY]", RECORD, 0, 1, command_record, "write down what the guard sees and decides",
+                "Into a ring of files (in /var/lib/diskbrake-trace), until it is ended; - is standard\n"
+                "output. diskbrake-record.service does it all the time."},
+        {"replay", "[TRACE]", REPLAY, 0, 1, command_replay, "the guard's decisions over a recording",
+                "TRACE is a file that record wrote, or the folder of them. Or --csv FILE, with a line for\n"
+                "each sample: seconds,total_bytes,avail_bytes, and perhaps total_inodes,avail_inodes;\n"
+                "then every change of the level is a line of JSON."},
         {"reload", "", RELOAD, 0, 0, command_reload, "read the configuration again",
                 "What is wrong with it is said, and the old one stays."},
 };
@@ -92,9 +97,11 @@ static const CliOption cli_options[] = {
         {"until", "TIME", 0, LOGS, TEXT, offsetof(Arguments, until), "up to then"},
         {"archives-only", NULL, 0, LOGS, FLAG, offsetof(Arguments, archives_only), "only what was archived"},
         {"follow", NULL, 'f', EVENTS | LOGS, FLAG, offsetof(Arguments, follow), "go on with what happens next"},
+        {"size", "SIZE", 0, RECORD, TEXT, offsetof(Arguments, size), "what all files may take (64M)"},
+        {"interval", "DURATION", 0, RECORD, TEXT, offsetof(Arguments, interval), "in quiet times a sample each (10s)"},
         {"csv", "FILE", 0, REPLAY, TEXT, offsetof(Arguments, csv), "samples of a partition, as text"},
         {"config", "FILE", 'c', REPLAY, TEXT, offsetof(Arguments, config),
-                "decide by this configuration (the shipped one)"},
+                "decide by this one (the recorded or shipped one)"},
         {"json", NULL, 'j', STATUS | CHECK | LOGS | TRIM | REPAIR | PAUSE | ALERTS | ACK | EVENTS | CONFIG | REPLAY | EXPLAIN,
                 FLAG,
                 offsetof(Arguments, json), "print JSON, for programs"},

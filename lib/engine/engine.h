@@ -95,6 +95,10 @@ int engine_trim(Engine *e, uint64_t now_usec, uint32_t slot, uint64_t keep_bytes
 /* Whether that log would be repaired if torn lines were found in it. Positive ENGINE_E_*: why not. */
 int engine_may_repair(const Engine *e, uint64_t now_usec, uint32_t slot);
 
+/* What it knows, as observations that would let another one know the same: the partition, then each log with its last
+ * sample. Begin with a cursor of 0; false at the end. ret_n: how many of the two are set. */
+bool engine_recount(const Engine *e, uint64_t *cursor, Observation *ret_first, Observation *ret_second, size_t *ret_n);
+
 /* ---- what status shows
  * -------------------------------------------------------------------------------------- */
 

@@ -101,7 +101,8 @@ static Level by_forecast(const LevelTimers *t, const LevelInput *in, const Forec
                 bool may_be_one = l < LEVEL_WARNING || logs_explain || alarm->raised;
                 if (may_be_one && has_lasted(&timers[l], l, view, in->now_usec, wake_usec))
                         return l;
-                if (l == LEVEL_WARNING && alarm->raised)
+                /* Forecasts that are turned off are turned off altogether. */
+                if (l == LEVEL_WARNING && alarm->raised && within_usec(in->config, l) > 0)
                         return l;
         }
         return LEVEL_OK;
