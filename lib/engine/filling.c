@@ -48,8 +48,8 @@
 #define SUDDEN_EVEN 0.25
 
 /* The range: what it takes at the mean pace, times these. Quantiles over the corpora. */
-#define RANGE_LOW 0.7
-#define RANGE_HIGH 2.3
+#define RANGE_LOW 0.65
+#define RANGE_HIGH 2.6
 
 const char *filling_shape_to_string(FillingShape shape) {
         static const char *const names[_FILLING_SHAPE_MAX] = {

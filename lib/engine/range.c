@@ -7,8 +7,8 @@
 #include "macros.h"
 
 /* Rates alone know less than a shape does: so much wider than their own range it has to be. */
-#define RATES_LOW 0.65
-#define RATES_HIGH 3.0
+#define RATES_LOW 0.6
+#define RATES_HIGH 3.5
 
 static uint64_t to_usec(double usec) {
         return usec < 1e18 ? (uint64_t) usec : USEC_INFINITY;
