@@ -199,7 +199,8 @@ Filling filling_look(const Trend *t, double avail) {
         Filling survived = {};
         bool finest = true;
 
-        if (t->n_samples < 3)
+        /* What does not grow just now does not begin to be one. */
+        if (t->n_samples < 3 || trend_sample(t, 0)->used <= trend_sample(t, 1)->used)
                 return survived;
         if (look_sudden(t, avail, &survived) && !survived.survived)
                 return survived;
@@ -213,7 +214,7 @@ Filling filling_look(const Trend *t, double avail) {
                         Filling f;
 
                         if (!trend_window(t, s, n, &w))
-                                break;
+                                continue;
                         bool is_one = look_straight(t, &w, avail, &f);
                         if (!is_one && trend_bucket_sec(s) >= ACCELERATED_SAMPLES * t->usual_sec)
                                 is_one = look_accelerating(t, &w, avail, &f);

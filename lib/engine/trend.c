@@ -92,32 +92,49 @@ void trend_push(Trend *t, uint64_t time_usec, double used) {
         t->recent[t->n_samples++ % TREND_RECENT] = s;
 }
 
+/* The quarter q of a window of n_buckets a quarter, from the bucket `first` on. The bucket that is not finished is the last
+ * quarter's. */
+static float lowest_of(const TrendScale *scale, uint64_t first, unsigned n_buckets) {
+        float low = scale->buckets[first % TREND_BUCKETS].low;
+
+        for (unsigned i = 1; i < n_buckets; i++)
+                low = MIN(low, scale->buckets[(first + i) % TREND_BUCKETS].low);
+        return low;
+}
+
+static float highest_of(const TrendScale *scale, uint64_t first, unsigned n_buckets) {
+        float high = scale->buckets[first % TREND_BUCKETS].high;
+
+        for (unsigned i = 1; i < n_buckets; i++)
+                high = MAX(high, scale->buckets[(first + i) % TREND_BUCKETS].high);
+        return high;
+}
+
 bool trend_window(const Trend *t, unsigned s, unsigned n_buckets, TrendWindow *ret_window) {
         const TrendScale *scale = &t->scales[s];
         unsigned n = n_buckets / TREND_QUARTERS;
+        float low[TREND_QUARTERS];
 
-        if (t->n_samples == 0 || n == 0 || n_buckets >= scale->n)
+        if (n == 0 || n_buckets >= scale->n)
                 return false;
         uint64_t first = scale->head - n_buckets;
+        /* The newest first: in quiet times that is all that is looked at. */
+        for (unsigned q = TREND_QUARTERS; q-- > 0;) {
+                low[q] = lowest_of(scale, first + q * n, n + (q == TREND_QUARTERS - 1));
+                if (q + 1 < TREND_QUARTERS && low[q] >= low[q + 1])
+                        return false;
+        }
+
         double seconds = to_sec(trend_sample(t, 0)->time_usec) - (double) first * trend_bucket_sec(s);
         double quarter_sec = n * trend_bucket_sec(s);
-
         *ret_window = (TrendWindow){
                 .seconds = seconds,
                 .quarter_sec = quarter_sec,
                 .last_quarter_sec = seconds - (TREND_QUARTERS - 1) * quarter_sec,
         };
         for (unsigned q = 0; q < TREND_QUARTERS; q++) {
-                TrendBucket all = scale->buckets[(first + q * n) % TREND_BUCKETS];
-                /* The bucket that is not finished is the last quarter's. */
-                unsigned n_here = n + (q == TREND_QUARTERS - 1);
-                for (unsigned i = 1; i < n_here; i++) {
-                        const TrendBucket *b = &scale->buckets[(first + q * n + i) % TREND_BUCKETS];
-                        all.low = MIN(all.low, b->low);
-                        all.high = MAX(all.high, b->high);
-                }
-                ret_window->low[q] = (double) all.low;
-                ret_window->high[q] = (double) all.high;
+                ret_window->low[q] = (double) low[q];
+                ret_window->high[q] = (double) highest_of(scale, first + q * n, n + (q == TREND_QUARTERS - 1));
         }
         return true;
 }

@@ -51,7 +51,8 @@ typedef struct TrendWindow {
 void trend_push(Trend *t, uint64_t time_usec, double used);
 
 double trend_bucket_sec(unsigned scale);
-/* n_buckets: a multiple of the quarters. false: it does not reach that far back. */
+/* n_buckets: a multiple of the quarters. false: it does not reach that far back, or its lows do not rise from quarter to
+ * quarter: then nothing fills over that time. */
 bool trend_window(const Trend *t, unsigned scale, unsigned n_buckets, TrendWindow *ret_window);
 /* ago: 0 is the last sample; below n_samples and TREND_RECENT. */
 const TrendSample *trend_sample(const Trend *t, unsigned ago);
