@@ -38,8 +38,6 @@ Engine *engine_free(Engine *e) {
 static void look_ahead(Engine *e) {
         e->bytes_view = forecast_look(&e->bytes, e->space.avail_bytes);
         e->inodes_view = forecast_look(&e->inodes, e->space.avail_inodes);
-        e->bytes_filling = filling_look(&e->bytes_trend, (double) e->space.avail_bytes);
-        e->inodes_filling = filling_look(&e->inodes_trend, (double) e->space.avail_inodes);
         e->bytes_full = range_to_tell(&e->bytes_view, &e->bytes_filling);
         e->inodes_full = range_to_tell(&e->inodes_view, &e->inodes_filling);
         if (e->space.total_bytes > 0)
@@ -117,6 +115,7 @@ static void observe_inodes(Engine *e, const PartitionSample *s, uint64_t time_us
                 return;
 
         trend_push(&e->inodes_trend, time_usec, (double) used_inodes(s));
+        e->inodes_filling = filling_look(&e->inodes_trend, (double) s->avail_inodes);
         bool first = e->sampled_usec == 0 || e->space.total_inodes == 0;
         double consumed = first ? 0 : (double) used_inodes(s) - (double) used_inodes(&e->space);
         if (-consumed >= (double) MAX(s->total_inodes / 64, UINT64_C(1)))
@@ -183,6 +182,7 @@ static void observe_partition(Engine *e, const PartitionSample *sample, uint64_t
         DemandStep step = demand_step(&e->demand, &s, time_usec, instant_bps, acting);
         e->demanded_bytes = step.valid ? e->demanded_bytes + step.moved_bytes : (double) (s.total_bytes - s.free_bytes);
         trend_push(&e->bytes_trend, time_usec, e->demanded_bytes);
+        e->bytes_filling = filling_look(&e->bytes_trend, (double) s.avail_bytes);
         if (step.reclaimed)
                 forecast_reclaim(&e->bytes, time_usec);
         else {

@@ -47,6 +47,9 @@
 #define SUDDEN_EVEN_2 0.4
 #define SUDDEN_EVEN 0.25
 
+/* It is looked for when so much more of what is left is taken: a flood with each sample, a leak of days every few minutes. */
+#define LOOK_PART 0.0001
+
 /* The range: what it takes at the mean pace, times these. Quantiles over the corpora. */
 #define RANGE_LOW 0.65
 #define RANGE_HIGH 2.6
@@ -195,12 +198,12 @@ static bool look_sudden(const Trend *t, double avail, Filling *ret) {
         return found;
 }
 
-Filling filling_look(const Trend *t, double avail) {
+Filling filling_look(Trend *t, double avail) {
         Filling survived = {};
         bool finest = true;
 
-        /* What does not grow just now does not begin to be one. */
-        if (t->n_samples < 3 || trend_sample(t, 0)->used <= trend_sample(t, 1)->used)
+        /* What does not grow does not begin to be one. */
+        if (t->n_samples < 3 || !trend_has_grown(t, LOOK_PART * avail))
                 return survived;
         if (look_sudden(t, avail, &survived) && !survived.survived)
                 return survived;

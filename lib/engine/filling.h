@@ -26,5 +26,6 @@ typedef struct Filling {
         double low_sec, high_sec; /* to full: eight times of ten within that */
 } Filling;
 
-/* avail: what is left, as of the last sample. */
-Filling filling_look(const Trend *t, double avail);
+/* avail: what is left, as of the last sample. Where it has hardly grown since the last look, nothing is looked for, and nothing
+ * found: an alarm keeps what it was raised by. */
+Filling filling_look(Trend *t, double avail);

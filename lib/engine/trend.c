@@ -87,9 +87,19 @@ void trend_push(Trend *t, uint64_t time_usec, double used) {
         for (unsigned i = 0; i < TREND_SCALES; i++)
                 scale_push(&t->scales[i], trend_bucket_sec(i), &last, &s);
         hours_push(t, &s);
+        t->base_used = t->n_samples == 0 ? used : MIN(t->base_used, used);
         if (t->n_samples == UINT32_MAX) /* not to 0: that stands for nothing */
                 t->n_samples -= TREND_RECENT;
         t->recent[t->n_samples++ % TREND_RECENT] = s;
+}
+
+bool trend_has_grown(Trend *t, double by) {
+        double used = trend_sample(t, 0)->used;
+
+        if (used <= t->base_used || used - t->base_used < by)
+                return false;
+        t->base_used = used;
+        return true;
 }
 
 /* The quarter q of a window of n_buckets a quarter, from the bucket `first` on. The bucket that is not finished is the last

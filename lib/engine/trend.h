@@ -34,6 +34,7 @@ typedef struct Trend {
         uint32_t n_samples;
         double usual_sec; /* between two samples */
         TrendSample recent[TREND_RECENT]; /* ring, by number */
+        double base_used;  /* the least since trend_has_grown() was last true */
         TrendScale scales[TREND_SCALES];
         uint64_t hour;
         float hour_high[TREND_HOURS];     /* ring, by number; < 0: not known */
@@ -49,6 +50,9 @@ typedef struct TrendWindow {
 
 /* A time before the last one is taken for the last one. Between two samples what was used counts as a straight line. */
 void trend_push(Trend *t, uint64_t time_usec, double used);
+
+/* Whether what was used has grown by that much since it last had. */
+bool trend_has_grown(Trend *t, double by);
 
 double trend_bucket_sec(unsigned scale);
 /* n_buckets: a multiple of the quarters. false: it does not reach that far back, or its lows do not rise from quarter to
