@@ -78,6 +78,12 @@ def test_what_is_kept_behind_a_cut_is_read_from_its_beginning(guard):
     assert logs(box, 'cut', '-n', '1000').splitlines() == [str(i) for i in range(399001, 400001)]
 
 
+def behind(box):
+    """How many lines the reader of `busy` has not printed yet."""
+    newest, printed = last_line(box, 'busy'), box.run('tail', '-n', '1', '/tmp/followed').stdout.strip()
+    return int(newest or 0) - int(printed) if printed.isdigit() and (newest or '').isdigit() else 0
+
+
 def test_nothing_is_missed_and_nothing_comes_twice_while_it_is_cut(guard):
     """Numbered lines, a reader that follows, and a trim twice a second."""
     box, n = guard.box, 3_000_000
@@ -87,6 +93,9 @@ def test_nothing_is_missed_and_nothing_comes_twice_while_it_is_cut(guard):
     deadline = time.monotonic() + 120
     while last_line(box, 'busy') != str(n):
         assert time.monotonic() < deadline, 'the writer does not get to its end'
+        if behind(box) > 150_000:        # half of what is kept: on a busy machine it would lose lines, as it must
+            time.sleep(0.1)
+            continue
         done = box.run('diskbrake', 'trim', 'busy', '--keep', '32M', '--json', check=False)
         if done.returncode == 0 and json.loads(done.stdout)['result'] == 'done':
             trims += 1
