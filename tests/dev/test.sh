@@ -19,7 +19,7 @@ dev_suite_unit() {
 
 # The same with clang, under AddressSanitizer and UndefinedBehaviourSanitizer.
 dev_suite_sanitize() {
-        CC=clang dev_build build-sanitize -Dwerror=true -Db_sanitize=address,undefined -Db_lundef=false &&
+        CC=clang dev_build build-sanitize -Dwerror=true -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false &&
                 ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
                         meson test -C build-sanitize --print-errorlogs --timeout-multiplier 4 --no-suite shell
 }
@@ -62,7 +62,7 @@ dev_suite_forecast() {
 
 # The same with the daemon under the sanitizers; not among the suites of every run. No leaks: strace has the processes.
 dev_suite_faults-sanitized() {
-        CC=clang dev_build build-sanitize -Dwerror=true -Db_sanitize=address,undefined -Db_lundef=false &&
+        CC=clang dev_build build-sanitize -Dwerror=true -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false &&
                 DISKBRAKE_BUILD="$PWD/build-sanitize" ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 \
                         UBSAN_OPTIONS=halt_on_error=1:abort_on_error=1:print_stacktrace=1 dev_pytest faults build-sanitize tests/faults
 }
