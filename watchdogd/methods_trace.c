@@ -86,6 +86,15 @@ static TraceClient *free_client(Methods *m) {
         return NULL;
 }
 
+/* Half of the places: who records must not keep others from recording. */
+static bool may_record(const Methods *m, const VarlinkCall *call) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < TRACER_RECORDERS_MAX; i++)
+                n += m->trace_clients[i].call && varlink_call_peer(m->trace_clients[i].call)->uid == varlink_call_peer(call)->uid;
+        return n < TRACER_RECORDERS_MAX / 2;
+}
+
 void method_trace(Methods *m, VarlinkCall *call) {
         struct In {
                 int64_t interval_sec;
@@ -104,7 +113,7 @@ void method_trace(Methods *m, VarlinkCall *call) {
                 varlink_call_error_parameter(call, "more");
                 return;
         }
-        if (!c || !config || config_format(supervisor_config(m->supervisor), config, CONFIG_TEXT_MAX_BYTES) < 0 ||
+        if (!c || !may_record(m, call) || !config || config_format(supervisor_config(m->supervisor), config, CONFIG_TEXT_MAX_BYTES) < 0 ||
             tracer_add(supervisor_tracer(m->supervisor), (uint64_t) in.interval_sec * USEC_PER_SEC, send_line, c) < 0) {
                 varlink_call_error(call, "io.diskbrake.TooManyRequests", NULL);
                 return;

@@ -12,6 +12,10 @@
 /* When each log was told last, by a hash of mount and slot: two that share a place are told less often, that is all. */
 #define PLACES 4096
 
+/* In an incident: a partition with each look, a log so often. Thousands of logs with each look would be work for the loop
+ * just when it has other work. */
+#define LOG_FINE_USEC USEC_PER_SEC
+
 typedef struct Recorder {
         TracerSink sink; /* NULL: free */
         void *userdata;
@@ -87,13 +91,6 @@ void tracer_remove(Tracer *t, void *userdata) {
 
 /* ---- what is told when ---------------------------------------------------------------------------------------- */
 
-static bool is_calm(const Engine *engine) {
-        EngineStatus status;
-
-        engine_get_status(engine, &status);
-        return status.level == LEVEL_OK && status.n_acts_under_way == 0;
-}
-
 static bool partition_is_due(Recorder *r, const Engine *engine, uint64_t time_usec) {
         size_t at = 0;
 
@@ -112,24 +109,25 @@ static bool partition_is_due(Recorder *r, const Engine *engine, uint64_t time_us
         return true;
 }
 
-static bool log_is_due(Recorder *r, const Engine *engine, uint32_t slot, uint64_t time_usec) {
+static bool log_is_due(Recorder *r, const Engine *engine, uint32_t slot, uint64_t time_usec, uint64_t interval_usec) {
         /* Pointers of engines are far apart; their low bits say nothing. */
         uint32_t *told_sec = &r->logs_told_sec[(slot + (uintptr_t) engine / 64 * 97) % PLACES];
         uint32_t now_sec = (uint32_t) (time_usec / USEC_PER_SEC);
 
-        if (*told_sec != 0 && now_sec < *told_sec + r->interval_usec / USEC_PER_SEC)
+        if (*told_sec != 0 && now_sec < *told_sec + interval_usec / USEC_PER_SEC)
                 return false;
         *told_sec = now_sec;
         return true;
 }
 
-static bool is_due(Recorder *r, const Engine *engine, const Observation *o, bool calm) {
-        if (!calm)
-                return true;
+static bool is_due(Recorder *r, const Engine *engine, const Observation *o) {
+        bool calm = engine_is_calm(engine);
+
         if (o->type == OBSERVATION_PARTITION)
-                return partition_is_due(r, engine, o->time_usec);
+                return !calm || partition_is_due(r, engine, o->time_usec);
         if (o->type == OBSERVATION_LOG_SAMPLE)
-                return log_is_due(r, engine, o->log_sample.slot, o->time_usec);
+                return log_is_due(r, engine, o->log_sample.slot, o->time_usec,
+                        calm ? r->interval_usec : MIN(r->interval_usec, LOG_FINE_USEC));
         return true;
 }
 
@@ -174,15 +172,13 @@ void tracer_write(const char *mount, const Observation *o, TracerSink sink, void
 void tracer_observed(Tracer *t, const Engine *engine, const char *mount, const Observation *o) {
         _cleanup_json_writer_ JsonWriter w = {};
         const char *text = NULL;
-        bool calm;
 
         if (t->n == 0)
                 return;
-        calm = is_calm(engine);
         for (size_t i = 0; i < TRACER_RECORDERS_MAX; i++) {
                 Recorder *r = t->recorders + i;
 
-                if (!r->sink || !is_due(r, engine, o, calm))
+                if (!r->sink || !is_due(r, engine, o))
                         continue;
                 if (!text) {
                         json_writer_init(&w, TRACE_LINE_MAX);

@@ -3,7 +3,7 @@
 
 /* What goes into the engines and comes out of them, as lines of a trace (trace_json.h) for those who record it. While
  * nobody does it costs a comparison. In quiet times a partition and each log are told at an interval; from notice on, and
- * while acts are under way, everything. */
+ * while acts are under way, each look at the partition, and each log once a second. */
 
 #include "engine.h"
 #include "json_writer.h"

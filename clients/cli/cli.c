@@ -78,18 +78,23 @@ int cli_call(const Arguments *a, const char *method, const char *parameters, uin
         return r;
 }
 
-int cli_print_json(const cJSON *json) {
-        _cleanup_json_writer_ JsonWriter w = {};
+int cli_print_written(JsonWriter *w) {
         const char *text;
 
-        json_writer_init(&w, VARLINK_REPLY_MAX * 4); /* indentation */
-        w.indent = true;
-        varlink_json_write(&w, NULL, json);
-        int r = json_writer_finish(&w, &text);
+        int r = json_writer_finish(w, &text);
         if (r < 0) {
                 cli_error("cannot print the answer: %s", strerror(-r));
                 return CLI_FAILED;
         }
         (void) puts(text);
         return CLI_OK;
+}
+
+int cli_print_json(const cJSON *json) {
+        _cleanup_json_writer_ JsonWriter w = {};
+
+        json_writer_init(&w, VARLINK_REPLY_MAX * 4); /* indentation */
+        w.indent = true;
+        varlink_json_write(&w, NULL, json);
+        return cli_print_written(&w);
 }

@@ -57,5 +57,7 @@ int cli_take(VarlinkReply *reply);
 int cli_write_name(const Arguments *a, JsonWriter *w, const char **ret_parameters);
 int cli_connect(const Arguments *a, Client **ret_client);
 
+/* What was written, as a line or as it is indented. */
+int cli_print_written(JsonWriter *w);
 /* Indented, for --json. */
 int cli_print_json(const cJSON *json);

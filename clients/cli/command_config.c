@@ -6,7 +6,6 @@
 /* error: NULL: it is right. */
 static int print_checked(const char *path, const ConfigReadError *error) {
         _cleanup_json_writer_ JsonWriter w = {};
-        const char *text;
 
         json_writer_init(&w, VARLINK_REPLY_MAX);
         w.indent = true;
@@ -21,13 +20,8 @@ static int print_checked(const char *path, const ConfigReadError *error) {
                 json_writer_add_string(&w, "message", error->message);
         }
         json_writer_end_object(&w);
-        int r = json_writer_finish(&w, &text);
-        if (r < 0) {
-                cli_error("cannot print the answer: %s", strerror(-r));
-                return CLI_FAILED;
-        }
-        (void) puts(text);
-        return error ? CLI_FAILED : CLI_OK;
+        int r = cli_print_written(&w);
+        return error ? CLI_FAILED : r;
 }
 
 static int check_json(const char *path) {

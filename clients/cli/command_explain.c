@@ -15,7 +15,6 @@ static bool is_meant(const Arguments *a, const cJSON *partition) {
 static int print_json(const Arguments *a, const cJSON *partitions) {
         _cleanup_json_writer_ JsonWriter w = {};
         const cJSON *partition;
-        const char *text;
 
         json_writer_init(&w, VARLINK_REPLY_MAX);
         w.indent = true;
@@ -24,13 +23,7 @@ static int print_json(const Arguments *a, const cJSON *partitions) {
                 if (is_meant(a, partition))
                         render_explain_json(&w, partition);
         json_writer_end_array(&w);
-        int r = json_writer_finish(&w, &text);
-        if (r < 0) {
-                cli_error("cannot print the answer: %s", strerror(-r));
-                return CLI_FAILED;
-        }
-        (void) puts(text);
-        return CLI_OK;
+        return cli_print_written(&w);
 }
 
 int command_explain(const Arguments *a) {

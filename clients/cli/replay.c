@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "event_text.h"
+#include "status_json.h"
 
 /* Between two lines of a recording an engine is asked so often at most. */
 #define WAKES_MAX 1000
@@ -38,17 +39,6 @@ int replay_find(Replay *replay, const char *mount, Replayed **ret) {
 
 static double seconds_of(const Replay *replay, uint64_t now_usec) {
         return (double) now_usec / (double) USEC_PER_SEC + replay->offset_sec;
-}
-
-static void write_range(JsonWriter *w, const char *key, const TimeToFull *full) {
-        if (!full->known || full->low_usec == USEC_INFINITY) {
-                json_writer_add_null(w, key);
-                return;
-        }
-        json_writer_begin_array(w, key);
-        json_writer_add_double(w, NULL, (double) full->low_usec / (double) USEC_PER_SEC);
-        json_writer_add_double(w, NULL, (double) full->high_usec / (double) USEC_PER_SEC);
-        json_writer_end_array(w);
 }
 
 static void begin(JsonWriter *w, const Replay *replay, const Replayed *p, uint64_t now_usec) {
@@ -89,7 +79,7 @@ static int print_change(const Replay *replay, const Replayed *p, const Event *ev
         begin(&w, replay, p, now_usec);
         json_writer_add_string(&w, "level", level_to_string(event->level));
         json_writer_add_string(&w, "from", level_to_string(event->from));
-        write_range(&w, "time_to_full_sec", &event->full);
+        status_json_range(&w, "time_to_full_sec", &event->full);
         json_writer_add_string(&w, "reason", reason_to_string(event->reason));
         return end(&w);
 }

@@ -15,7 +15,7 @@ static double coarse_seconds(uint64_t usec) {
         return usec == USEC_INFINITY || sec > NO_END_SEC ? NO_END_SEC : sec;
 }
 
-static void add_range(JsonWriter *w, const char *key, const TimeToFull *full) {
+void status_json_range(JsonWriter *w, const char *key, const TimeToFull *full) {
         if (!full->known || full->low_usec == USEC_INFINITY) {
                 json_writer_add_null(w, key);
                 return;
@@ -83,8 +83,8 @@ static void add_space(JsonWriter *w, const StatusPartition *p) {
         json_writer_add_string(w, "space_doubt", p->space_doubt);
         json_writer_add_int(w, "fill_bps", p->fill_bps);
         json_writer_add_int(w, "fill_inodes_ps", p->fill_inodes_ps);
-        add_range(w, "time_to_full_sec", &p->full);
-        add_range(w, "inodes_full_sec", &p->inodes_full);
+        status_json_range(w, "time_to_full_sec", &p->full);
+        status_json_range(w, "inodes_full_sec", &p->inodes_full);
 }
 
 static void add_filling(JsonWriter *w, const char *key, const StatusFilling *f) {

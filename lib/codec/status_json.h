@@ -7,6 +7,8 @@
 #include "json_writer.h"
 #include "status.h"
 
+/* [low, high] in seconds, 1e9 for no end in sight; null where it does not fill, or it is too early to tell. */
+void status_json_range(JsonWriter *w, const char *key, const TimeToFull *full);
 void status_json_guard(JsonWriter *w, const GuardStatus *status); /* of Status */
 void status_json_event(JsonWriter *w, const StatusEvent *event);  /* of Events; NULL: null */
 void status_json_alerts(JsonWriter *w, const StatusAlert *alerts, size_t n_alerts);

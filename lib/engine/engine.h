@@ -131,6 +131,8 @@ typedef struct EngineStatus {
         uint64_t act_below_bytes, target_bytes; /* avail at which acting begins, and what it aims at */
 } EngineStatus;
 void engine_get_status(const Engine *e, EngineStatus *ret_status);
+/* No level is reached and nothing is under way. For the hot path. */
+bool engine_is_calm(const Engine *e);
 
 typedef struct EngineLog {
         const LogInfo *info; /* valid until the next call that is not a getter */

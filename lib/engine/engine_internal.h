@@ -123,6 +123,16 @@ void events_take_pending(Engine *e, Plan *plan);
 /* Raises and clears, in the order in which they are to be told. */
 void events_add_levels(Engine *e, Plan *plan, Level from, const Ranking *ranking, uint64_t now_usec);
 
+/* ---- space.c */
+
+void space_observe(Engine *e, const PartitionSample *sample, uint64_t time_usec);
+/* What follows from what is known, by the configuration in force. */
+void space_look_ahead(Engine *e);
+/* A log has grown by that much, which a filesystem that shows it late has not shown yet. */
+void engine_unseen_add(Engine *e, double grown_bytes);
+/* That much of a log was freed: what of it was not shown yet never will be. */
+void engine_unseen_cancel(Engine *e, uint64_t freed_bytes);
+
 /* ---- changes.c */
 
 /* The partition itself has changed: read-only or no longer, another size. Before e->space is the new sample. */
@@ -200,8 +210,3 @@ void plan_acts(Engine *e, Plan *plan, const Ranking *ranking, uint64_t now_usec)
 void plan_archived(Engine *e, Plan *plan, uint64_t now_usec);
 /* Healing, repairing and making the ballast: what is done in quiet times. ret_wake_usec: when there is more of it. */
 void plan_upkeep(Engine *e, Plan *plan, uint64_t now_usec, uint64_t *ret_wake_usec);
-
-/* A log has grown by that much, which a filesystem that shows it late has not shown yet. */
-void engine_unseen_add(Engine *e, double grown_bytes);
-/* That much of a log was freed: what of it was not shown yet never will be. */
-void engine_unseen_cancel(Engine *e, uint64_t freed_bytes);

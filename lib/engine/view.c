@@ -40,6 +40,10 @@ void engine_get_status(const Engine *e, EngineStatus *ret_status) {
                 ret_status->level_below_bytes[l] = level_rules_space_bytes(&e->config, l, e->space.total_bytes);
 }
 
+bool engine_is_calm(const Engine *e) {
+        return e->rules.level == LEVEL_OK && !acts_any_under_way(e);
+}
+
 static double partition_bps(const Engine *e) {
         const Attribution *a = &e->attribution;
         double logs_bps = 0;
