@@ -67,7 +67,7 @@ const char *role_to_string(Role role) {
                 [ROLE_SUPERVISOR] = "supervisor", [ROLE_WATCHER] = "watcher", [ROLE_TRIMMER] = "trimmer",
                 [ROLE_READER] = "reader",         [ROLE_FINDER] = "finder",   [ROLE_VERSION] = "version",
                 [ROLE_CRIER] = "crier",           [ROLE_ARCHIVER] = "archiver",
-                [ROLE_SPOTTER] = "spotter",
+                [ROLE_SPOTTER] = "spotter",       [ROLE_SURVEYOR] = "surveyor",
         };
 
         return (unsigned) role < _ROLE_MAX ? names[role] : "unknown";
@@ -127,6 +127,8 @@ static int role_run(const RoleContext *context, const LauncherSeed *seed) {
                 return archiver_run(context);
         case ROLE_SPOTTER:
                 return spotter_run(context);
+        case ROLE_SURVEYOR:
+                return surveyor_run(context);
         case _ROLE_MAX:
                 break;
         }

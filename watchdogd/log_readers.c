@@ -15,8 +15,6 @@
 
 /* Of getdents64(): a thousand processes or descriptors a call. */
 #define ENTRIES_BYTES 32768
-/* "pos:", "flags:", "mnt_id:" and "ino:" come first; locks and the like after them. */
-#define FDINFO_BYTES 512
 /* One process with very many descriptors is left in the middle, so that the answer comes in time. */
 #define GRACE_USEC (500 * USEC_PER_MSEC)
 #define SUFFIX "-json.log"
@@ -35,50 +33,14 @@ typedef struct Scan {
         LogReader reading[READERS_LOGS_MAX]; /* how far it has read each; of another pid: it does not read that */
 } Scan;
 
-/* ---- fdinfo -------------------------------------------------------------------------------------------------- */
+/* ---- one descriptor ------------------------------------------------------------------------------------------ */
 
-static bool parse_field(const char *text, const char *name, int base, uint64_t *ret_value) {
-        const char *at = strstr(text, name);
-        char *end;
-
-        if (!at || (at != text && at[-1] != '\n'))
-                return false;
-        at += strlen(name);
-        while (*at == '\t' || *at == ' ')
-                at++;
-        if (*at < '0' || *at > '9')
-                return false;
-        errno = 0;
-        *ret_value = strtoull(at, &end, base);
-        return errno == 0 && (*end == '\n' || *end == 0);
-}
-
-bool log_readers_parse_fdinfo(const char *text, FdInfo *ret_info) {
-        FdInfo info = {};
-        uint64_t flags;
-
-        if (!parse_field(text, "pos:", 10, &info.offset_bytes) || !parse_field(text, "flags:", 8, &flags) || flags > UINT_MAX)
-                return false;
-        if ((flags & O_ACCMODE) != O_RDONLY || flags & O_PATH)
-                return false;
-        info.flags = (unsigned) flags;
-        (void) parse_field(text, "ino:", 10, &info.inode);
-        *ret_info = info;
-        return true;
+bool log_readers_is_reading(const FdInfo *info) {
+        return (info->flags & O_ACCMODE) == O_RDONLY && !(info->flags & O_PATH);
 }
 
 static bool read_fdinfo(int process_fd, const char *number, FdInfo *ret_info) {
-        _cleanup_close_ int fd = -EBADF;
-        char path[32], text[FDINFO_BYTES];
-        ssize_t n;
-
-        (void) snprintf(path, sizeof(path), "fdinfo/%.12s", number);
-        fd = openat(process_fd, path, O_RDONLY | O_CLOEXEC);
-        n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-        if (n <= 0)
-                return false;
-        text[n] = 0;
-        return log_readers_parse_fdinfo(text, ret_info);
+        return fdinfo_read(process_fd, number, ret_info) && log_readers_is_reading(ret_info);
 }
 
 /* As the kernel has it: no server of a network filesystem is asked anew. */

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "fdinfo.h"
 #include "message.h"
 
 /* Of one process: who has more open hides the rest, and holds nothing up. */
@@ -34,10 +35,5 @@ void log_readers_merge(LogReaders *into, const LogReaders *one);
 /* How far that reader has read by now; 0: it is gone, or reads another file. */
 uint64_t log_readers_find_offset(int proc_fd, const LogReader *reader, uint64_t device, uint64_t inode);
 
-typedef struct FdInfo {
-        uint64_t offset_bytes;
-        unsigned flags;
-        uint64_t inode; /* 0: this kernel does not tell */
-} FdInfo;
-/* false: that is no fdinfo of a file that is open for reading, and reading alone. */
-bool log_readers_parse_fdinfo(const char *text, FdInfo *ret_info);
+/* Open for reading, and reading alone. */
+bool log_readers_is_reading(const FdInfo *info);

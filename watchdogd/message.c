@@ -49,6 +49,10 @@ size_t message_size(uint32_t type) {
                 return UP_TO(spot);
         case MESSAGE_SPOTTED:
                 return UP_TO(spotted);
+        case MESSAGE_SURVEY:
+                return UP_TO(survey);
+        case MESSAGE_SURVEYED:
+                return UP_TO(surveyed);
         }
         return 0;
 }

@@ -77,6 +77,23 @@ typedef struct ReadersFound {
         LogReaders logs[READERS_LOGS_MAX];
 } ReadersFound;
 
+/* What grows on a partition and is no log: two looks at all processes. */
+typedef struct SurveyOrder {
+        char look_path[CONFIG_PATH_MAX]; /* on the partition */
+        char roots[PARTITION_ROOTS_MAX][CONFIG_PATH_MAX];
+        uint32_t n_roots;
+        uint64_t window_usec; /* from one look to the other */
+        uint64_t read_bytes;  /* from disks: no more than that */
+        int32_t from_pid;     /* an earlier survey came up to that one; 0: begin at the beginning */
+} SurveyOrder;
+
+typedef struct SurveyFound {
+        SurveyFacts facts;
+        int32_t next_pid; /* the next one goes on there; 0: all were looked at */
+        uint32_t n;
+        Cause causes[SURVEY_CAUSES_MAX];
+} SurveyFound;
+
 /* When to look next. The watcher keeps the timer itself, so that a look costs the supervisor one wake-up. */
 typedef struct LookOrder {
         uint64_t serial;
@@ -112,6 +129,8 @@ typedef enum MessageType {
         MESSAGE_ARCHIVE, /* to the archiver, after MESSAGE_CONFIG: archive; it answers MESSAGE_OUTCOME */
         MESSAGE_SPOT,    /* to the spotter: spot */
         MESSAGE_SPOTTED, /* from it: spotted */
+        MESSAGE_SURVEY,   /* to the surveyor: survey */
+        MESSAGE_SURVEYED, /* from it: surveyed */
 } MessageType;
 
 typedef struct Message {
@@ -167,6 +186,8 @@ typedef struct Message {
                 ArchiveOrder archive;
                 ReadersOrder spot;
                 ReadersFound spotted;
+                SurveyOrder survey;
+                SurveyFound surveyed;
         };
 } Message;
 

@@ -60,6 +60,18 @@ static StatusFilling view_filling(const EngineFilling *f) {
         };
 }
 
+static StatusSurvey view_survey(const Partition *p, uint64_t now_usec) {
+        EngineSurvey s;
+        StatusSurvey view = {};
+
+        engine_get_survey(partition_engine(p), now_usec, &s);
+        if (s.ended_usec == 0)
+                return view;
+        view = (StatusSurvey){.known = true, .age_usec = now_usec - MIN(s.ended_usec, now_usec), .facts = s.facts, .n = s.n};
+        memcpy(view.causes, s.causes, sizeof(view.causes));
+        return view;
+}
+
 static int partition_view_fill(PartitionView *v, const Partition *p, const Config *config, size_t n_logs,
                                uint64_t now_usec, StatusPartition *ret_status) {
         const PartitionTarget *target = partition_target(p);
@@ -77,7 +89,7 @@ static int partition_view_fill(PartitionView *v, const Partition *p, const Confi
                 .space = e.space, .space_doubt = target->space_doubt, .fill_bps = e.fill_bps, .fill_inodes_ps = e.fill_inodes_ps,
                 .full = e.full, .inodes_full = e.inodes_full,
                 .bytes_filling = view_filling(&e.bytes_filling), .inodes_filling = view_filling(&e.inodes_filling),
-                .away_usec = e.away_usec,
+                .survey = view_survey(p, now_usec), .away_usec = e.away_usec,
                 .act_below_bytes = e.act_below_bytes, .target_bytes = e.target_bytes,
                 .ballast_bytes = e.ballast_bytes, .freed_total_bytes = e.freed_total_bytes,
                 .n_acts_total = e.n_acts_total,

@@ -20,7 +20,7 @@ static bool is_octal(const char *s) {
 }
 
 /* The kernel writes blanks, tabs, newlines and backslashes as \NNN. */
-static void unescape(char *s) {
+void mounts_unescape(char *s) {
         char *to = s;
 
         while (*s)
@@ -55,26 +55,44 @@ static int append(Mounts *mounts, uint64_t device, const char *point, const char
 }
 
 /* "36 35 98:0 /below /mnt rw,noatime shared:1 - ext4 /dev/sda1 rw": optional fields end with the dash. */
-static int take_line(Mounts *mounts, char *line) {
+bool mounts_parse_line(char *line, MountLine *ret_line) {
         unsigned device_major, device_minor;
-        char *field, *rest = NULL, *point = NULL, *dash, *fs_type;
+        char *field, *rest = NULL, *dash, *end;
+        MountLine l = {};
 
         dash = strstr(line, " - ");
         if (!dash)
-                return 0;
+                return false;
         *dash = 0;
         field = strtok_r(line, " ", &rest);
-        for (int i = 0; field && i < 4; i++) {
-                field = strtok_r(NULL, " ", &rest);
-                if (i == 1 && (!field || sscanf(field, "%u:%u", &device_major, &device_minor) != 2))
-                        return 0;
-                point = field;
-        }
-        fs_type = strtok_r(dash + 3, " \n", &rest);
-        if (!point || point[0] != '/' || !fs_type)
-                return 0;
-        unescape(point);
-        return append(mounts, makedev(device_major, device_minor), point, fs_type);
+        if (!field)
+                return false;
+        l.id = (int32_t) strtol(field, &end, 10);
+        if (end == field || *end)
+                return false;
+        field = strtok_r(NULL, " ", &rest) ? strtok_r(NULL, " ", &rest) : NULL;
+        if (!field || sscanf(field, "%u:%u", &device_major, &device_minor) != 2)
+                return false;
+        l.device = makedev(device_major, device_minor);
+        l.root = strtok_r(NULL, " ", &rest);
+        l.point = strtok_r(NULL, " ", &rest);
+        l.fs_type = strtok_r(dash + 3, " \n", &rest);
+        if (!l.root || !l.point || l.point[0] != '/' || !l.fs_type)
+                return false;
+        (void) strsep(&rest, " "); /* the source: may be empty */
+        l.options = rest ? strtok_r(NULL, " \n", &rest) : NULL;
+        if (!l.options)
+                l.options = dash; /* an empty text */
+        mounts_unescape(l.root);
+        mounts_unescape(l.point);
+        *ret_line = l;
+        return true;
+}
+
+static int take_line(Mounts *mounts, char *line) {
+        MountLine l;
+
+        return mounts_parse_line(line, &l) ? append(mounts, l.device, l.point, l.fs_type) : 0;
 }
 
 int mounts_read(const char *path, Mounts *ret_mounts) {
@@ -97,17 +115,6 @@ int mounts_read(const char *path, Mounts *ret_mounts) {
         return r;
 }
 
-/* Of a line of that device, what stands behind filesystem and source; NULL: another device, or no such line. */
-static char *superblock_options(char *line, uint64_t device) {
-        unsigned device_major, device_minor;
-        char *dash = strstr(line, " - "), *rest = NULL;
-
-        if (!dash || sscanf(line, "%*s %*s %u:%u", &device_major, &device_minor) != 2 ||
-            makedev(device_major, device_minor) != device)
-                return NULL;
-        return strtok_r(dash + 3, " ", &rest) && strtok_r(NULL, " ", &rest) ? strtok_r(NULL, " \n", &rest) : NULL;
-}
-
 int mounts_is_read_only(const char *path, uint64_t device) {
         static const char *const meanings[] = {"ro", "emergency_ro", "shutdown"};
         _cleanup_free_ char *line = NULL;
@@ -119,11 +126,13 @@ int mounts_is_read_only(const char *path, uint64_t device) {
         if (!file)
                 return -errno;
         while (read_only <= 0 && getline(&line, &capacity, file) > 0) {
-                char *rest = NULL, *option = superblock_options(line, device);
+                char *rest = NULL;
+                MountLine l;
 
-                if (option)
-                        read_only = 0;
-                for (option = option ? strtok_r(option, ",", &rest) : NULL; option; option = strtok_r(NULL, ",", &rest))
+                if (!mounts_parse_line(line, &l) || l.device != device || !l.options[0])
+                        continue; /* one that was cut off tells nothing */
+                read_only = 0;
+                for (char *option = strtok_r(l.options, ",", &rest); option; option = strtok_r(NULL, ",", &rest))
                         for (size_t i = 0; i < ELEMENTS(meanings); i++)
                                 read_only = MAX(read_only, (int) streq(option, meanings[i]));
         }

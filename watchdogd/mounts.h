@@ -20,6 +20,21 @@ typedef struct Mounts {
         size_t n, capacity;
 } Mounts;
 
+/* One line of mountinfo, as proc(5) has it; all in that line. */
+typedef struct MountLine {
+        int32_t id;
+        uint64_t device;
+        char *root;    /* what of the filesystem is mounted; unescaped */
+        char *point;   /* as the process sees it whose list it is; unescaped */
+        char *fs_type;
+        char *options; /* of the superblock, not unescaped; "": none */
+} MountLine;
+
+/* Takes the line apart, in place. false: no line of mountinfo. */
+bool mounts_parse_line(char *line, MountLine *ret_line);
+/* The kernel writes blanks, tabs, newlines and backslashes as \NNN: in place. */
+void mounts_unescape(char *s);
+
 /* path: "/proc/self/mountinfo". Lines that are no mounts are skipped. -ENOMEM, or why it cannot be
  * opened. */
 int mounts_read(const char *path, Mounts *ret_mounts);

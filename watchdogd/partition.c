@@ -197,6 +197,7 @@ void partition_decide(Partition *p) {
         if (p->target_owed)
                 partition_send_target(p);
         partition_look_at_readers(p, now_usec);
+        partition_make_survey(p, now_usec);
         partition_ask_trimmer(p, now_usec);
         partition_order_look(p, wake_at_usec, now_usec);
         if (p->watcher.missed) /* nobody looks: pauses still end and reminders are still due */
@@ -242,6 +243,7 @@ int partition_new(const PartitionWorld *world, size_t place, const PartitionTarg
                 p->cannot_write = record->cannot_write;
         }
         partition_init_readers(p);
+        partition_init_survey(p);
         r = timer_add(world->event, &p->decide, 100 * USEC_PER_MSEC, partition_on_decide, p);
         if (r >= 0)
                 r = sd_event_add_defer(world->event, &p->settled, partition_on_settled, p);
@@ -264,6 +266,7 @@ Partition *partition_free(Partition *p) {
         requests_refuse_all(&p->requests, -ENOTCONN);
         repairs_refuse_all(&p->repairs, -ENOTCONN);
         partition_done_readers(p);
+        partition_done_survey(p);
         post_done(&p->watcher);
         post_done(&p->trimmer);
         sd_event_source_disable_unref(p->decide);

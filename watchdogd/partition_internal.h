@@ -6,6 +6,7 @@
  *      partition.c        its life, deciding and acting, what comes from outside
  *      partition_posts.c  what its watcher and its trimmer say, and what follows when they say nothing
  *      partition_readers.c  who reads the logs: having it looked for
+ *      partition_survey.c what grows that is no log: having it looked for
  *      partition_view.c   what people are told of it
  */
 
@@ -39,6 +40,14 @@ typedef struct ReadersLook {
         LogReaders found[READERS_LOGS_MAX];
 } ReadersLook;
 
+/* Having it looked for what grows that is no log. */
+typedef struct SurveyLook {
+        Errand *surveyor;  /* NULL: none is under way */
+        ErrandStuck stuck; /* one that hung, and has not gone yet: nobody is sent after it */
+        int32_t from_pid;  /* where there were too many processes for one survey, the next one goes on */
+        bool failed_said;
+} SurveyLook;
+
 struct Partition {
         PartitionWorld world;
         PartitionTarget target;
@@ -56,6 +65,7 @@ struct Partition {
         sd_event_source *decide; /* for what is due before the watcher's next look */
         Given given[ACTS_MAX];
         ReadersLook readers;
+        SurveyLook survey;
         Requests requests;
         Repairs repairs;
         char docker[PARTITION_ROOTS_MAX][32];
@@ -84,6 +94,13 @@ void partition_init_readers(Partition *p);
 void partition_done_readers(Partition *p);
 /* Sends somebody to look, where the engine wants it. */
 void partition_look_at_readers(Partition *p, uint64_t now_usec);
+
+/* ---- partition_survey.c */
+
+void partition_init_survey(Partition *p);
+void partition_done_survey(Partition *p);
+/* Sends somebody to look, where the engine wants it. */
+void partition_make_survey(Partition *p, uint64_t now_usec);
 
 /* ---- partition_view.c */
 

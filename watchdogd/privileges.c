@@ -42,6 +42,8 @@ static const struct {
         [ROLE_ARCHIVER] = {.root = true, .capabilities = CAP(CAP_DAC_READ_SEARCH)},
         /* Sees the descriptors of all processes, and which file of a container's folder is whose; writes nothing. */
         [ROLE_SPOTTER] = {.capabilities = CAP(CAP_DAC_READ_SEARCH) | CAP(CAP_SYS_PTRACE), .no_file_writes = true},
+        /* Sees what all processes have open and how much they write; writes nothing. */
+        [ROLE_SURVEYOR] = {.capabilities = CAP(CAP_DAC_READ_SEARCH) | CAP(CAP_SYS_PTRACE), .no_file_writes = true},
         [ROLE_CRIER] = {.no_file_writes = true}, /* the kernel log is no regular file */
 };
 

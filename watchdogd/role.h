@@ -18,6 +18,7 @@ typedef enum Role {
         ROLE_CRIER,   /* one-shot: writes lines to the kernel log, answers MESSAGE_CRIED, exits */
         ROLE_ARCHIVER, /* on demand: answers each MESSAGE_ARCHIVE with MESSAGE_OUTCOME, until its channel is closed */
         ROLE_SPOTTER, /* one-shot: looks through all processes for those that read the logs, answers MESSAGE_SPOTTED, exits */
+        ROLE_SURVEYOR, /* one-shot: looks twice at what all processes have open and write, answers MESSAGE_SURVEYED, exits */
         _ROLE_MAX,
 } Role;
 
@@ -54,3 +55,4 @@ int version_run(const RoleContext *context); /* first receives MESSAGE_TARGET an
 int archiver_run(const RoleContext *context);
 int crier_run(const RoleContext *context);   /* first receives MESSAGE_CRY */
 int spotter_run(const RoleContext *context); /* first receives MESSAGE_SPOT */
+int surveyor_run(const RoleContext *context); /* first receives MESSAGE_SURVEY */

@@ -153,6 +153,47 @@ static void say_shape(Page *page) {
         }
 }
 
+/* What else grows, as the last survey has seen it. false: not known. */
+static bool append_survey(const Page *page, Text *text, bool any_before) {
+        const cJSON *survey = object(page->partition, "survey"), *cause;
+        char says[512], details[512], share[UNITS_TEXT_MAX];
+        size_t n = 0;
+
+        cJSON_ArrayForEach(cause, render_array(survey, "causes")) {
+                double part = fmin(fmax(render_number(cause, "share"), 0), 1);
+
+                if (part < CAUSE_SHARE)
+                        continue;
+                (void) render_field(page->style, cause, "says", says, sizeof(says));
+                (void) render_field(page->style, cause, "details", details, sizeof(details));
+                (void) text_appendf(text, "%s%s %s (%s)", any_before || n > 0 ? "; " : "",
+                        permyriad_format((uint32_t) (part * 10000), share), says, details);
+                n++;
+        }
+        return n > 0;
+}
+
+/* How that is known, and what is no growth now and yet takes space. */
+static void say_survey(Page *page) {
+        const cJSON *survey = object(page->partition, "survey"), *cause;
+        char says[512], window[UNITS_TEXT_MAX], age[UNITS_TEXT_MAX], number[UNITS_TEXT_MAX];
+
+        if (!survey)
+                return;
+        Text text = add(page, "survey");
+        (void) text_appendf(&text, "What is no log was looked for in what all processes have open and write, for %s, %s ago%s.",
+                span_format(render_span(survey, "window_sec"), window), span_format(render_span(survey, "age_sec"), age),
+                render_flag(survey, "complete") ? "" : " (there are so many that only a part was seen)");
+        cJSON_ArrayForEach(cause, render_array(survey, "causes")) {
+                if (render_bytes(cause, "held_bytes") == 0)
+                        continue;
+                (void) render_field(page->style, cause, "says", says, sizeof(says));
+                text = add(page, "held");
+                (void) text_appendf(&text, "%s are in %s: they are given back when it ends.",
+                        bytes_format(render_bytes(cause, "held_bytes"), number), says);
+        }
+}
+
 static void say_causes(Page *page) {
         char name[256], rate[UNITS_TEXT_MAX], share[UNITS_TEXT_MAX], size[UNITS_TEXT_MAX];
         double explained = 0;
@@ -173,8 +214,11 @@ static void say_causes(Page *page) {
                         bps_format(render_rate(log, "growth_bps"), rate),
                         bytes_format(render_bytes(log, "allocated_bytes"), size));
         }
-        if (n == 0)
+        bool known = append_survey(page, &text, n > 0);
+        if (n == 0 && !known)
                 (void) text_append(&text, "No container's log explains the growth.");
+        else if (known)
+                (void) text_append(&text, ".");
         else if (explained < 1 - CAUSE_SHARE)
                 (void) text_appendf(&text, "; what is left, %s, is no log.",
                         permyriad_format((uint32_t) ((1 - MIN(explained, 1.0)) * 10000), share));
@@ -241,6 +285,7 @@ static void build(Page *page, const Style *style, const cJSON *partition) {
         say_pace(page);
         say_shape(page);
         say_causes(page);
+        say_survey(page);
         say_next(page);
         say_acts(page);
 }

@@ -141,6 +141,25 @@ static void print_pace(FILE *out, const cJSON *p) {
                         forecast ? ", none left in " : "", range);
 }
 
+/* What grows and is no log, where that was looked for. */
+static void print_causes(FILE *out, const Style *style, const cJSON *p) {
+        const cJSON *survey = cJSON_GetObjectItemCaseSensitive(p, "survey"), *cause;
+        char says[512], details[512], share[UNITS_TEXT_MAX], line[RENDER_TEXT_MAX];
+
+        cJSON_ArrayForEach(cause, render_array(survey, "causes")) {
+                double part = render_number(cause, "share");
+
+                if (!(part >= 0.05))
+                        continue;
+                (void) render_field(style, cause, "says", says, sizeof(says));
+                (void) render_field(style, cause, "details", details, sizeof(details));
+                Text text = text_over(line, sizeof(line));
+                (void) text_appendf(&text, "growing besides logs: %s %s (%s)",
+                        permyriad_format((uint32_t) (MIN(part, 1.0) * 10000), share), says, details);
+                render_wrapped(out, line, 0, 2);
+        }
+}
+
 static void print_detail(FILE *out, const Style *style, Ink ink, const char *word, const char *detail) {
         render_ink(out, style, ink, word);
         if (*detail) {
@@ -206,8 +225,10 @@ static void print_partition(FILE *out, const Style *style, const cJSON *p) {
         if (blind)
                 fputs("what was seen last:\n", out);
         print_space(out, style, p, ink);
-        if (!blind)
+        if (!blind) {
                 print_pace(out, p);
+                print_causes(out, style, p);
+        }
         print_stance(out, style, p);
         print_totals(out, p);
         if (!blind)

@@ -148,6 +148,10 @@ int config_format(const Config *config, char *buf, size_t buf_bytes) {
         text_append(&text, "\n[Ballast]\nSize=");
         size_append(&text, config->ballast_permyriad, config->ballast_bytes);
 
+        text_append(&text, "\n\n[Attribution]\nCPU=");
+        free_append(&text, config->attribution_cpu_permyriad, CONFIG_BYTES_ANY);
+        bytes_append(&text, "\nRead=", config->attribution_read_bytes);
+
         text_append(&text, "\n\n[Deadlines]\n");
         span_append(&text, "Watcher=", config->watcher_deadline_usec);
         span_append(&text, "Trimmer=", config->trimmer_deadline_usec);

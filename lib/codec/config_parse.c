@@ -54,6 +54,8 @@ static const ConfigKey keys[] = {
         { "Trim", "ArchiveRate", &config_kind_bytes, FIELD(archive_rate_bps) },
         { "Trim", "TrustLabels", &config_kind_patterns, LIST(trust_labels) },
         { "Ballast", "Size", &config_kind_ballast, FIELDS(ballast_permyriad, ballast_bytes) },
+        { "Attribution", "CPU", &config_kind_share, FIELD(attribution_cpu_permyriad) },
+        { "Attribution", "Read", &config_kind_bytes, FIELD(attribution_read_bytes) },
         { "Deadlines", "Watcher", &config_kind_span, FIELD(watcher_deadline_usec) },
         { "Deadlines", "Trimmer", &config_kind_span, FIELD(trimmer_deadline_usec) },
         { "Container", "Policy", &config_kind_policy, RULE(policy) },

@@ -182,10 +182,20 @@ static int patterns_parse(const char *value, void *first, void *second) {
         return 0;
 }
 
+static int share_parse(const char *value, void *first, void *second) {
+        (void) second;
+        if (streq(value, "0")) {
+                *(uint32_t *) first = 0;
+                return 0;
+        }
+        return percent_parse(value, first);
+}
+
 const ConfigKind config_kind_mode = { mode_parse, "enforce or observe" };
 const ConfigKind config_kind_policy = { policy_parse, "archive, trim or alert" };
 const ConfigKind config_kind_bytes = { size_parse, "a size such as 16M or 1.5G" };
 const ConfigKind config_kind_span = { time_parse, "a time such as 10min, 60s or 1h 30min" };
+const ConfigKind config_kind_share = { share_parse, "a share such as 1% or 0.5%, or 0" };
 const ConfigKind config_kind_free = {
                 free_parse, "a share and an amount such as 25% 100G, or one of the two" };
 const ConfigKind config_kind_ballast = { ballast_parse,

@@ -20,6 +20,7 @@ extern const ConfigKind config_kind_bytes;    /* uint64_t */
 extern const ConfigKind config_kind_span;     /* uint64_t */
 extern const ConfigKind config_kind_free;     /* uint32_t permyriad, uint64_t bytes */
 extern const ConfigKind config_kind_ballast;  /* uint32_t permyriad, uint64_t bytes */
+extern const ConfigKind config_kind_share;    /* uint32_t permyriad */
 extern const ConfigKind config_kind_path;     /* char[CONFIG_PATH_MAX] */
 extern const ConfigKind config_kind_paths;    /* char[CONFIG_ROOTS_MAX][CONFIG_PATH_MAX], uint32_t */
 extern const ConfigKind config_kind_patterns; /* char[CONFIG_TRUST_MAX][CONFIG_PATTERN_MAX], uint32_t */

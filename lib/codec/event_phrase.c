@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 
+#include "cause_text.h"
 #include "macros.h"
 
 /* From that share on a log is called the cause; below it, growth has many. */
@@ -65,12 +66,14 @@ void event_phrase_cause(Text *text, const char *before, const Event *e) {
         if (e->reason == REASON_INODES || e->reason == REASON_INODES_FORECAST)
                 return; /* a log is one file, however large */
         if (!e->container_id[0]) {
-                if (e->fill_bps > 0)
+                if (!event_phrase_causes(text, before, e) && e->fill_bps > 0)
                         text_appendf(text, "%sno container's log explains the growth", before);
                 return;
         }
-        if (e->share_permyriad == 0)
+        if (e->share_permyriad == 0) {
+                (void) event_phrase_causes(text, before, e);
                 return;
+        }
         permyriad_format(e->share_permyriad, share);
         if (e->share_permyriad >= CAUSE_PERMYRIAD) {
                 text_appendf(text, "%s%s of the growth is ", before, share);
@@ -86,6 +89,21 @@ void event_phrase_cause(Text *text, const char *before, const Event *e) {
         text_appendf(text, "%s)", bps_format(e->growth_bps, rate));
         if (e->is_protected)
                 text_append(text, ", which is protected");
+        (void) event_phrase_causes(text, "; ", e);
+}
+
+bool event_phrase_causes(Text *text, const char *before, const Event *e) {
+        Units share;
+
+        for (uint32_t i = 0; i < e->n_causes && i < EVENT_CAUSES_MAX; i++) {
+                text_appendf(text, "%s%s%s", i == 0 ? before : "; ", permyriad_format(e->causes[i].share_permyriad, share),
+                                i == 0 ? " of the growth is " : " ");
+                cause_text_append(text, e->causes + i);
+                text_append(text, " (");
+                cause_text_append_details(text, e->causes + i);
+                text_append(text, ")");
+        }
+        return e->n_causes > 0;
 }
 
 void event_phrase_reader(Text *text, const LogReader *reader) {

@@ -24,6 +24,9 @@ bool event_phrase_range(Text *text, const char *before, const TimeToFull *full);
 /* What makes it grow. */
 void event_phrase_cause(Text *text, const char *before, const Event *e);
 
+/* What else makes it grow, the largest first: "71 % of the growth is the volume `pgdata` (...)". False: not known. */
+bool event_phrase_causes(Text *text, const char *before, const Event *e);
+
 /* "fluent-bit (pid 4711)" */
 void event_phrase_reader(Text *text, const LogReader *reader);
 

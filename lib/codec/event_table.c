@@ -65,6 +65,7 @@ static const EventKind kinds[] = {
         { EVENT_DROPPED, LEVEL_OK, ANY, WARNING, "dropped", "81ed83e002ca44d393992fd59bb5975e" },
         { EVENT_ARCHIVE_STOPPED, LEVEL_OK, ANY, WARNING, "archive-stopped", "366aab1087d44ff09e6af3c80d3f735d" },
         { EVENT_ARCHIVE_GOES_ON, LEVEL_OK, ANY, NOTICE, "archive-goes-on", "19378b1cf91c4ce4bf54d81ee5189818" },
+        { EVENT_CAUSE_FOUND, LEVEL_OK, ANY, WARNING, "cause-found", "3309c0de37c142448fabfe17e664835a" },
         { EVENT_ACKNOWLEDGED, LEVEL_OK, ANY, NOTICE, "acknowledged", "713587374e2943708156e366cde28805" },
 };
 

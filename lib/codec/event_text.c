@@ -64,9 +64,10 @@ static void say_nothing_left(Text *text, const Event *e) {
                 text_append(text, " has not read the rest of ");
                 event_phrase_log(text, e);
                 text_append(text, ", which is taken from it at emergency only");
-        } else if (e->detail[0])
+        } else if (e->detail[0]) {
                 text_append(text, e->detail);
-        else if (!e->container_id[0])
+                (void) event_phrase_causes(text, ": ", e);
+        } else if (!e->container_id[0])
                 text_append(text, "the growth is not in container logs, look for what else writes there");
         else {
                 text_append(text, "most of the growth is ");
@@ -251,6 +252,10 @@ static void say_partition(Text *text, const Event *e) {
                 break;
         case EVENT_RESIZED:
                 say_resized(text, e);
+                break;
+        case EVENT_CAUSE_FOUND:
+                text_appendf(text, "what fills %s", event_phrase_mount(e));
+                (void) event_phrase_causes(text, ": ", e);
                 break;
         default:
                 say_house(text, e);

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "event_phrase.h"
 #include "event_text.h"
 #include "macros.h"
 
@@ -131,6 +132,26 @@ static void visit_reader(Visit *v, const Event *e) {
         visit_positive(v, "DISKBRAKE_READER_LOST_BYTES", e->lost_bytes);
 }
 
+static void visit_causes(Visit *v, const Event *e) {
+        const EventCause *first = e->causes;
+        char all[EVENT_MESSAGE_MAX];
+        Text text = text_over(all, sizeof(all));
+
+        if (!event_phrase_causes(&text, "", e))
+                return;
+        visit_text(v, "DISKBRAKE_CAUSES", all);
+        visit_text(v, "DISKBRAKE_CAUSE", cause_kind_to_string(first->cause.kind));
+        visit_unsigned(v, "DISKBRAKE_CAUSE_SHARE_PERMYRIAD", first->share_permyriad);
+        visit_signed(v, "DISKBRAKE_CAUSE_GROWTH_BPS", first->growth_bps);
+        visit_text(v, "DISKBRAKE_CAUSE_NAME", first->cause.name);
+        visit_text(v, "DISKBRAKE_CAUSE_PATH", first->cause.path);
+        visit_text(v, "DISKBRAKE_CAUSE_CONTAINER_ID", first->cause.container);
+        visit_text(v, "DISKBRAKE_CAUSE_CONTAINER", first->container_name);
+        visit_text(v, "DISKBRAKE_CAUSE_COMMAND", first->cause.command);
+        if (first->cause.pid > 0)
+                visit_signed(v, "DISKBRAKE_CAUSE_PID", first->cause.pid);
+}
+
 static void visit_rest(Visit *v, const Event *e) {
         if (e->error < 0 && e->error > INT32_MIN) {
                 const char *name = strerrorname_np(-e->error);
@@ -159,6 +180,7 @@ int journal_entry_fields(
         visit_container(&v, event);
         visit_act(&v, event);
         visit_reader(&v, event);
+        visit_causes(&v, event);
         visit_rest(&v, event);
         return v.result;
 }

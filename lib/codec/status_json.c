@@ -2,6 +2,7 @@
 
 #include "status_json.h"
 
+#include "cause_text.h"
 #include "event_text.h"
 #include "journal_entry.h"
 
@@ -101,6 +102,52 @@ static void add_filling(JsonWriter *w, const char *key, const StatusFilling *f) 
         json_writer_end_object(w);
 }
 
+static void add_cause(JsonWriter *w, const EventCause *c) {
+        const Cause *cause = &c->cause;
+        char says[512], details[512];
+        Text text = text_over(says, sizeof(says));
+
+        cause_text_append(&text, c);
+        text = text_over(details, sizeof(details));
+        cause_text_append_details(&text, c);
+        json_writer_begin_object(w, NULL);
+        json_writer_add_string(w, "cause", cause_kind_to_string(cause->kind));
+        json_writer_add_string(w, "says", says);
+        json_writer_add_string(w, "details", details);
+        json_writer_add_string(w, "container", c->container_name);
+        json_writer_add_string(w, "container_id", cause->container);
+        json_writer_add_string(w, "name", cause->name);
+        json_writer_add_string(w, "path", cause->path);
+        json_writer_add_string(w, "command", cause->command);
+        json_writer_add_int(w, "pid", cause->pid);
+        json_writer_add_uint(w, "grown_bytes", cause->grown_bytes);
+        json_writer_add_uint(w, "held_bytes", cause->held_bytes);
+        json_writer_add_int(w, "growth_bps", c->growth_bps);
+        json_writer_add_double(w, "share", c->share_permyriad / 1e4);
+        json_writer_add_bool(w, "likely", cause->likely);
+        json_writer_end_object(w);
+}
+
+static void add_survey(JsonWriter *w, const StatusSurvey *s) {
+        if (!s->known) {
+                json_writer_add_null(w, "survey");
+                return;
+        }
+        json_writer_begin_object(w, "survey");
+        json_writer_add_double(w, "age_sec", coarse_seconds(s->age_usec));
+        json_writer_add_double(w, "window_sec", (double) s->facts.window_usec / 1e6);
+        json_writer_add_uint(w, "grown_bytes", s->facts.grown_bytes);
+        json_writer_add_uint(w, "logs_bytes", s->facts.logs_bytes);
+        json_writer_add_uint(w, "cpu_usec", s->facts.cpu_usec);
+        json_writer_add_uint(w, "read_bytes", s->facts.read_bytes);
+        json_writer_add_bool(w, "complete", s->facts.complete);
+        json_writer_begin_array(w, "causes");
+        for (uint32_t i = 0; i < s->n; i++)
+                add_cause(w, s->causes + i);
+        json_writer_end_array(w);
+        json_writer_end_object(w);
+}
+
 static void add_levels(JsonWriter *w, const StatusPartition *p) {
         json_writer_begin_array(w, "levels");
         for (Level l = LEVEL_NOTICE; l < _LEVEL_MAX; l++) {
@@ -126,6 +173,7 @@ static void add_partition(JsonWriter *w, const StatusPartition *p) {
         add_space(w, p);
         add_filling(w, "filling", &p->bytes_filling);
         add_filling(w, "inodes_filling", &p->inodes_filling);
+        add_survey(w, &p->survey);
         add_levels(w, p);
         json_writer_add_uint(w, "act_below_bytes", p->act_below_bytes);
         json_writer_add_uint(w, "target_bytes", p->target_bytes);

@@ -36,6 +36,7 @@ static const char *driver_name(int v) { return log_driver_to_string((LogDriver) 
 static const char *policy_name(int v) { return v < 0 ? "none" : policy_to_string((Policy) v); }
 static const char *tristate_name(int v) { return v == YES ? "yes" : v == NO ? "no" : "unknown"; }
 static const char *method_name(int v) { return method_to_string((Method) v); }
+static const char *cause_name(int v) { return cause_kind_to_string((CauseKind) v); }
 static const char *result_name(int v) { return act_result_to_string((ActResult) v); }
 
 #define U64(type, member, name) {name, FIELD_U64, offsetof(type, member), 8, NULL, 0, 0}
@@ -113,6 +114,29 @@ static const Field readers_fields[] = {
         U64(Observation, log_readers.slowest.offset_bytes, "offset_bytes"),
 };
 
+static const Field cause_fields[] = {
+        NAME(Observation, cause.kind, "cause", cause_name, 0, _CAUSE_KIND_MAX),
+        U64(Observation, cause.grown_bytes, "grown_bytes"),
+        U64(Observation, cause.held_bytes, "held_bytes"),
+        TEXT(Observation, cause.container, "id"),
+        TEXT(Observation, cause.name, "name"),
+        TEXT(Observation, cause.path, "path"),
+        TEXT(Observation, cause.command, "command"),
+        I32(Observation, cause.pid, "pid"),
+        BOOL(Observation, cause.likely, "likely"),
+};
+static const Field survey_fields[] = {
+        BOOL(Observation, survey.ended, "ended"),
+        BOOL(Observation, survey.failed, "failed"),
+        U64(Observation, survey.until_usec, "until_usec"),
+        U64(Observation, survey.facts.window_usec, "window_usec"),
+        U64(Observation, survey.facts.grown_bytes, "grown_bytes"),
+        U64(Observation, survey.facts.logs_bytes, "logs_bytes"),
+        U64(Observation, survey.facts.cpu_usec, "cpu_usec"),
+        U64(Observation, survey.facts.read_bytes, "read_bytes"),
+        BOOL(Observation, survey.facts.complete, "complete"),
+};
+
 static const struct {
         const char *name;
         ObservationType type;
@@ -127,6 +151,8 @@ static const struct {
         {"docker", OBSERVATION_DOCKER, docker_fields, ELEMENTS(docker_fields)},
         {"filesystem", OBSERVATION_FILESYSTEM, filesystem_fields, ELEMENTS(filesystem_fields)},
         {"readers", OBSERVATION_LOG_READERS, readers_fields, ELEMENTS(readers_fields)},
+        {"cause", OBSERVATION_CAUSE, cause_fields, ELEMENTS(cause_fields)},
+        {"survey", OBSERVATION_SURVEY, survey_fields, ELEMENTS(survey_fields)},
 };
 
 static const Field act_fields[] = {

@@ -201,6 +201,9 @@ int engine_observe(Engine *e, const Observation *o) {
                 else
                         readers_look_begun(&e->readers, o->time_usec, o->readers_look.until_usec);
                 return 0;
+        case OBSERVATION_CAUSE:
+        case OBSERVATION_SURVEY:
+                return unexplained_observe(e, o);
         case OBSERVATION_NOTICE: /* for people; changes nothing here */
                 return 0;
         }

@@ -64,6 +64,11 @@ void engine_promise_readers(Engine *e);
 /* Acting is near, and who reads the logs is not known, or not well enough any more: it is time to look. */
 bool engine_wants_readers(const Engine *e, uint64_t now_usec);
 
+/* Whoever drives the engine makes surveys when asked to: what grows that is no log. */
+void engine_promise_surveys(Engine *e);
+/* It fills, and logs do not explain it: it is time to look. ret_window_usec: for how long. */
+bool engine_wants_survey(Engine *e, uint64_t now_usec, uint64_t *ret_window_usec);
+
 /* No acts until then (monotonic; 0: go on at once). Levels and events go on. */
 void engine_pause(Engine *e, uint64_t until_usec);
 
@@ -133,6 +138,15 @@ typedef struct EngineStatus {
 void engine_get_status(const Engine *e, EngineStatus *ret_status);
 /* No level is reached and nothing is under way. For the hot path. */
 bool engine_is_calm(const Engine *e);
+
+/* What the last survey has found, the largest first; n 0: nothing, or there was none of late. */
+typedef struct EngineSurvey {
+        uint64_t ended_usec; /* 0: there was none of late */
+        SurveyFacts facts;
+        uint32_t n;
+        EventCause causes[SURVEY_CAUSES_MAX];
+} EngineSurvey;
+void engine_get_survey(const Engine *e, uint64_t now_usec, EngineSurvey *ret_survey);
 
 typedef struct EngineLog {
         const LogInfo *info; /* valid until the next call that is not a getter */

@@ -4,6 +4,7 @@
 /* The engine's insides, shared by its parts and by nobody else. */
 
 #include "attribution.h"
+#include "causes.h"
 #include "demand.h"
 #include "engine.h"
 #include "engine_memory.h"
@@ -63,6 +64,7 @@ struct Engine {
         LogTable logs;
         Attribution attribution;
         ReadersWatch readers;
+        Causes causes;
         LogMemory remembered[ENGINE_MEMORY_LOGS_MAX]; /* of before a new watcher: not introduced again yet */
 
         /* acting */
@@ -112,6 +114,8 @@ struct Engine {
 
 /* Fills what every event carries. */
 void events_begin(const Engine *e, Event *event, EventType type, uint64_t now_usec);
+/* What else makes it grow, where that is known and no log explains it. */
+void events_set_causes(Engine *e, Event *event, uint64_t now_usec);
 /* Fills what is known of the log, its growth over the scale that the forecast names. */
 void events_set_log(const Engine *e, Event *event, const LogEntry *entry, const Ranking *ranking,
                 uint64_t now_usec);
@@ -201,6 +205,10 @@ int repair_observe(Engine *e, const LogDamage *damage);
 void repair_tell(Engine *e, Plan *plan, uint64_t now_usec);
 void repair_plan(Engine *e, Plan *plan, uint64_t now_usec, uint64_t *wake_usec);
 void repair_settle(Engine *e, LogEntry *entry, const ActUnderWay *u, const Outcome *o, uint64_t now_usec);
+
+/* ---- unexplained.c: growth that no log explains */
+
+int unexplained_observe(Engine *e, const Observation *o);
 
 /* ---- plan.c */
 

@@ -5,6 +5,9 @@
 
 #include "engine_internal.h"
 
+/* That log is the cause: what else grows beside it can wait. */
+#define LOG_EXPLAINS_PERMYRIAD 6000
+
 static int64_t to_ps(double ps) {
         /* Far beyond any disk, far within 64 bits. */
         const double most = 1e17;
@@ -88,6 +91,8 @@ static void add_raise(
         event->from = from;
         if (ranking->logs_explain)
                 events_set_log(e, event, ranking->logs[0].entry, ranking, now_usec);
+        if (event->share_permyriad < LOG_EXPLAINS_PERMYRIAD)
+                events_set_causes(e, event, now_usec);
 }
 
 void events_add_levels(Engine *e, Plan *plan, Level from, const Ranking *ranking, uint64_t now_usec) {
@@ -117,5 +122,6 @@ void events_add_levels(Engine *e, Plan *plan, Level from, const Ranking *ranking
                 e->acknowledgement = (Acknowledgement){};
                 e->nothing_left_usec = 0;
                 e->nothing_left_why = NOTHING_LEFT_NOT_SAID;
+                causes_forget(&e->causes, now_usec);
         }
 }

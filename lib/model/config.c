@@ -67,6 +67,9 @@ void config_set_defaults(Config *config) {
                 .ballast_permyriad = 100,
                 .ballast_bytes = GIB(1),
 
+                .attribution_cpu_permyriad = 100,  /* nobody notices; a survey of a thousand processes every few seconds */
+                .attribution_read_bytes = MIB(1), /* what is open is in memory already: it should need nothing */
+
                 .watcher_deadline_usec = 2 * USEC_PER_SEC,  /* it only reads; a busy disk answers in less */
                 .trimmer_deadline_usec = 10 * USEC_PER_SEC, /* a collapse waits for the file's dirty pages */
         };

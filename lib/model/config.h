@@ -90,6 +90,9 @@ typedef struct Config {
         char trust_labels[CONFIG_TRUST_MAX][CONFIG_PATTERN_MAX]; /* images whose labels may also loosen */
         uint32_t n_trust_labels;
 
+        uint32_t attribution_cpu_permyriad; /* [Attribution] CPU=, of one core, on the mean; 0: nobody looks what else grows */
+        uint64_t attribution_read_bytes;    /* Read=, from disks, in one survey */
+
         uint64_t watcher_deadline_usec; /* a watcher's or trimmer's answer later than that is a missed one */
         uint64_t trimmer_deadline_usec;
 } Config;

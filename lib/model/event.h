@@ -39,6 +39,7 @@ typedef enum EventType {
         EVENT_ACKNOWLEDGED,
         EVENT_ARCHIVE_STOPPED, /* what should be archived before it is freed is not: says why */
         EVENT_ARCHIVE_GOES_ON,
+        EVENT_CAUSE_FOUND,     /* what makes it grow, learned after the alert */
         _EVENT_MAX,
 } EventType;
 
@@ -69,6 +70,15 @@ typedef struct Asker {
         int32_t pid;      /* 0: nobody, the guard acts by itself */
         char command[32]; /* sanitised */
 } Asker;
+
+/* What is no container's log, with its part in the partition's growth. */
+typedef struct EventCause {
+        Cause cause;
+        char container_name[CONTAINER_NAME_MAX]; /* empty: none, or only its id is known */
+        uint32_t share_permyriad;
+        int64_t growth_bps;
+} EventCause;
+#define EVENT_CAUSES_MAX 3
 
 typedef struct Event {
         EventType type;
@@ -106,4 +116,6 @@ typedef struct Event {
         LogReader reader;    /* who lost lines that it had not read; pid 0: nobody, as far as is known */
         uint64_t lost_bytes; /* ... and how much */
         uint64_t held_bytes; /* of segments that somebody has open */
+        EventCause causes[EVENT_CAUSES_MAX]; /* what else makes it grow, the largest first */
+        uint32_t n_causes;
 } Event;

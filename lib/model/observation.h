@@ -5,6 +5,7 @@
  * of fixed size: the watcher sends them as they stand. */
 
 #include "container.h"
+#include "survey.h"
 
 typedef enum ObservationType {
         OBSERVATION_PARTITION = 1, /* space and inodes */
@@ -18,6 +19,8 @@ typedef enum ObservationType {
         OBSERVATION_LOG_DAMAGE,    /* torn lines of a log, or none any more */
         OBSERVATION_LOG_READERS,   /* who reads a log; its time is when that look began */
         OBSERVATION_READERS_LOOK,  /* a look at who reads the logs has begun, or ended */
+        OBSERVATION_CAUSE,         /* something that grows and is no log, as the survey under way has seen it */
+        OBSERVATION_SURVEY,        /* a survey has begun, or ended */
 } ObservationType;
 
 typedef struct PartitionSample {
@@ -164,5 +167,12 @@ typedef struct Observation {
                         bool complete;         /* ended: every process was looked at */
                         uint64_t until_usec;   /* begun: it has ended by then, one way or the other */
                 } readers_look;
+                Cause cause;
+                struct {
+                        bool ended;
+                        bool failed;         /* ended: nothing was learned */
+                        uint64_t until_usec; /* begun: it has ended by then, one way or the other */
+                        SurveyFacts facts;   /* ended */
+                } survey;
         };
 } Observation;

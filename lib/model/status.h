@@ -49,6 +49,15 @@ typedef struct StatusLevel {
         uint64_t below_bytes, within_usec;
 } StatusLevel;
 
+/* What grows that is no log, as the last survey has seen it. */
+typedef struct StatusSurvey {
+        bool known;         /* false: there was none of late */
+        uint64_t age_usec;
+        SurveyFacts facts;
+        uint32_t n;
+        EventCause causes[SURVEY_CAUSES_MAX]; /* the largest first */
+} StatusSurvey;
+
 typedef struct StatusPartition {
         const char *mount;
         const char *const *roots; /* Docker's data-roots on it; none: only alerted on */
@@ -63,6 +72,7 @@ typedef struct StatusPartition {
         int64_t fill_bps, fill_inodes_ps;
         TimeToFull full, inodes_full;
         StatusFilling bytes_filling, inodes_filling;
+        StatusSurvey survey;
         StatusLevel levels[_LEVEL_MAX]; /* LEVEL_OK's is not used */
         uint64_t away_usec; /* for so long it must have been better before warning is left */
         uint64_t act_below_bytes, target_bytes;

@@ -695,7 +695,7 @@ def build_tools(build, into):
     """What runs inside, in a folder that is visible there wherever the checkout is."""
     for program in ('watchdogd/watchdogd', 'clients/cli/diskbrake'):
         shutil.copy(Path(build) / program, into)
-    for script in ('lines.py', 'journald_keeper.py', 'tailers.py'):
+    for script in ('growers.py', 'lines.py', 'journald_keeper.py', 'tailers.py'):
         shutil.copy(HERE / script, into)
     flags = subprocess.run(['pkg-config', '--cflags', '--libs', 'fuse3'], capture_output=True, text=True, check=True)
     subprocess.run(['cc', '-g', '-O2', '-std=c17', '-D_GNU_SOURCE', '-Wall', '-Wextra', HERE / 'hang_fs.c',

@@ -128,11 +128,85 @@ static void fdinfo_is_read_as_the_kernel_writes_it(void **state) {
         for (size_t i = 0; i < ELEMENTS(cases); i++) {
                 FdInfo info = {};
 
-                if (log_readers_parse_fdinfo(cases[i].text, &info) != cases[i].is_reader)
+                if ((fdinfo_parse(cases[i].text, &info) && log_readers_is_reading(&info)) != cases[i].is_reader)
                         fail_msg("%zu: %s", i, cases[i].text);
+                if (!cases[i].is_reader)
+                        continue;
+                assert_int_equal(info.mount_id, strstr(cases[i].text, "mnt_id") ? 29 : -1);
                 assert_true(info.offset_bytes == cases[i].offset_bytes);
                 assert_int_equal(info.inode, cases[i].inode);
         }
+}
+
+/* What it tells beside who reads: kernels before 5.14 leave the inode out, and before 3.15 the mount. */
+static void flags_inode_and_mount_are_read_where_they_are_told(void **state) {
+        static const struct {
+                const char *text;
+                unsigned flags;
+                uint64_t inode;
+                int32_t mount_id;
+        } cases[] = {
+                {"pos:\t7\nflags:\t0102001\nmnt_id:\t29\nino:\t131075\n", O_WRONLY | O_APPEND | 0100000, 131075, 29},
+                {"pos:\t7\nflags:\t02\nmnt_id:\t0\nino:\t0\n", O_RDWR, 0, 0},
+                {"pos:\t7\nflags:\t012000000\nmnt_id:\t29\nino:\t7", O_PATH | O_CLOEXEC, 7, 29}, /* without an end */
+                {"pos: 7\nflags: \t 01\nmnt_id: 29\nino:   7\n", O_WRONLY, 7, 29},
+                {"pos:\t7\nflags:\t01\nino:\t18446744073709551615\nmnt_id:\t2147483647\n", O_WRONLY, UINT64_MAX, INT32_MAX},
+                {"pos:\t7\nflags:\t01\n", O_WRONLY, 0, -1},
+                {"pos:\t7\nflags:\t01\nmnt_id:\t2147483648\n", O_WRONLY, 0, -1}, /* no id of a mount */
+                {"pos:\t7\nflags:\t01\nmnt_id:\t-1\nino:\t-1\n", O_WRONLY, 0, -1},
+                {"pos:\t7\nflags:\t01\nmnt_id:\t29x\nino:\t7 7\n", O_WRONLY, 0, -1},
+                {"pos:\t7\nflags:\t01\nmnt_id:\nino:", O_WRONLY, 0, -1},
+                {"pos:\t7\nflags:\t01\nmnt_id:\t29\ninotify wd:1 ino:9e7e sdev:800013 mask:800afce\n", O_WRONLY, 0, 29},
+                {"pos:\t7\nflags:\t037777777777\n", UINT32_MAX, 0, -1},
+        };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                FdInfo info = {};
+
+                if (!fdinfo_parse(cases[i].text, &info) || info.offset_bytes != 7 || info.flags != cases[i].flags ||
+                    info.inode != cases[i].inode || info.mount_id != cases[i].mount_id)
+                        fail_msg("%zu: %s", i, cases[i].text);
+        }
+}
+
+static void what_is_no_fdinfo_is_refused_and_changes_nothing(void **state) {
+        static const char *const texts[] = {
+                "", "\n", "pos:\t7\n", "flags:\t01\nmnt_id:\t29\n", "pos:\t7\nflags:\n", "pos:\nflags:\t01\n", "pos:\t7\nflags:\t09\n",
+                "pos:\t7\nflags:\t040000000000\n", "pos:\t7\nflags:\t0x1\n", "pos:\t7 flags:\t01\n", "POS:\t7\nFLAGS:\t01\n",
+        };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(texts); i++) {
+                FdInfo info = {.mount_id = 4711};
+
+                if (fdinfo_parse(texts[i], &info) || info.mount_id != 4711)
+                        fail_msg("'%s'", texts[i]);
+        }
+}
+
+static void the_kernel_tells_of_an_open_file(void **state) {
+        int fd = open_at("other.log", O_WRONLY | O_APPEND, 5), self_fd = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        char number[16], cut[8];
+        struct stat st;
+        FdInfo info;
+
+        (void) state;
+        assert_true(self_fd >= 0);
+        (void) snprintf(number, sizeof(number), "%d", fd);
+        assert_true(fdinfo_read(self_fd, number, &info));
+        assert_true(info.offset_bytes == 5);
+        assert_int_equal(info.flags & (O_ACCMODE | O_APPEND), O_WRONLY | O_APPEND);
+        assert_true(info.mount_id >= 0);
+        assert_int_equal(fstat(fd, &st), 0);
+        assert_true(info.inode == 0 || info.inode == st.st_ino);
+        (void) close(fd);
+        assert_false(fdinfo_read(self_fd, number, &info));
+        (void) snprintf(cut, sizeof(cut), "nobody");
+        assert_false(fdinfo_read(self_fd, cut, &info));
+        assert_false(fdinfo_read(self_fd, "", &info)); /* a folder */
+        assert_false(fdinfo_read(-EBADF, number, &info));
+        (void) close(self_fd);
 }
 
 /* ---- who is found ------------------------------------------------------------------------------------------------ */

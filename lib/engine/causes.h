@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What makes the partition grow where its logs do not: when that is worth a survey, what the last one has found, and
+ * whether people know of it. */
+
+#include "survey.h"
+
+typedef struct Causes {
+        bool promised;         /* somebody makes surveys when asked to */
+        uint64_t asked_usec;   /* when it was last asked whether one is wanted */
+        uint64_t next_usec;    /* not before ... */
+        uint64_t budget_usec;  /* ... and never before that: what the last one took has to be earned first */
+        uint64_t due_usec;     /* one is under way, and has ended by then; 0: none is */
+        Cause coming[SURVEY_CAUSES_MAX]; /* of that one */
+        uint32_t n_coming;
+
+        Cause found[SURVEY_CAUSES_MAX]; /* of the last one, the largest first */
+        char names[SURVEY_CAUSES_MAX][CONTAINER_NAME_MAX]; /* of their containers, which may be gone by the time they are told */
+        uint32_t n_found;
+        SurveyFacts facts;
+        uint64_t found_usec;   /* when it had ended; 0: never */
+
+        uint64_t told_alert;   /* people were told of the causes of this one ... */
+        uint64_t told_usec;    /* ... then ... */
+        Cause told;            /* ... and this was the first of them */
+} Causes;
+
+void causes_begin(Causes *c, uint64_t until_usec);
+void causes_add(Causes *c, const Cause *cause);
+/* cpu_permyriad: of one core, that all surveys may take on the mean. urgent: people wait for an answer. */
+void causes_end(Causes *c, const SurveyFacts *facts, bool failed, uint32_t cpu_permyriad, bool urgent, uint64_t now_usec);
+
+/* It is over: what fills it the next time may be something else. */
+void causes_forget(Causes *c, uint64_t now_usec);
+
+/* What was found is not older than what people would take for now. */
+bool causes_are_fresh(const Causes *c, uint64_t now_usec);
+/* Of all growth within that survey. */
+uint32_t causes_share_permyriad(const Causes *c, const Cause *cause);
+int64_t causes_bps(const Causes *c, const Cause *cause);
+
+/* For how long to look, where it grows at that pace. */
+uint64_t causes_window_usec(double bps);
+
+/* The first cause is news to those who were told of that alert. */
+bool causes_are_news(const Causes *c, uint64_t alert_id, uint64_t now_usec);
+void causes_told(Causes *c, uint64_t alert_id, uint64_t now_usec);

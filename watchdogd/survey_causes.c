@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "process.h"
+#include "survey_internal.h"
+#include "text.h"
+
+static bool is_same(const Cause *a, const Cause *b) {
+        if (a->kind != b->kind || !streq(a->container, b->container) || !streq(a->name, b->name))
+                return false;
+        return a->kind == CAUSE_DELETED || (a->kind == CAUSE_FILES && !a->name[0] && !a->container[0]) ? a->pid == b->pid : true;
+}
+
+static uint64_t weight(const Cause *c) { return c->grown_bytes + c->held_bytes / SURVEY_HELD_PART; }
+
+static void gather(Survey *s, const Cause *one) {
+        Cause *into = NULL, *smallest = s->causes;
+
+        for (uint32_t i = 0; i < s->n_causes && !into; i++) {
+                if (is_same(s->causes + i, one))
+                        into = s->causes + i;
+                if (weight(s->causes + i) < weight(smallest))
+                        smallest = s->causes + i;
+        }
+        if (!into && s->n_causes == SURVEY_GATHERED_MAX) {
+                if (weight(smallest) < weight(one))
+                        *smallest = *one;
+                return;
+        }
+        if (!into) {
+                s->causes[s->n_causes++] = *one;
+                return;
+        }
+        /* The path and the process are those of the file that grows most. */
+        uint64_t grown = into->grown_bytes + one->grown_bytes, held = into->held_bytes + one->held_bytes;
+        if (one->grown_bytes > into->grown_bytes)
+                *into = *one;
+        into->grown_bytes = grown;
+        into->held_bytes = held;
+}
+
+static void learn_command(SurveySubject *p) {
+        char text[64];
+        ssize_t n;
+
+        if (p->command[0])
+                return;
+        n = process_read(p->process_fd, "comm", text, sizeof(text));
+        while (n > 0 && text[n - 1] == '\n')
+                n--;
+        (void) text_sanitize(p->command, sizeof(p->command), n > 0 ? text : "?", n > 0 ? (size_t) n : 1);
+}
+
+void survey_causes_learn_cgroup(SurveySubject *p) {
+        char text[4096];
+
+        if (p->cgroup_known)
+                return;
+        p->cgroup_known = true;
+        if (process_read(p->process_fd, "cgroup", text, sizeof(text)) > 0)
+                survey_place_read_cgroup(text, p->container, p->service);
+}
+
+/* Who it is, where the place alone does not tell. */
+static void name_writer(SurveySubject *p, Cause *cause) {
+        learn_command(p);
+        memcpy(cause->command, p->command, sizeof(cause->command));
+        cause->pid = p->process->pid;
+        if (cause->kind != CAUSE_FILES || cause->container[0])
+                return;
+        survey_causes_learn_cgroup(p);
+        memcpy(cause->name, p->service, sizeof(cause->name));
+}
+
+static const char *container_of(SurveySubject *p, const SurveyMount *mount) {
+        const char *container = p->s->mounts.spaces[mount->space].container;
+
+        if (container[0])
+                return container;
+        survey_causes_learn_cgroup(p); /* of another runtime than Docker, whose mounts do not tell */
+        return p->container;
+}
+
+SurveyPlace survey_causes_place(SurveySubject *p, const SurveyMount *mount, const char *link, const struct statx *stx) {
+        SurveySight sight = {.folder = mount->folder, .point = mount->point, .is_layer = mount->is_layer,
+                             .container = container_of(p, mount), .link = link, .deleted = stx->stx_nlink == 0};
+
+        return survey_place_find(p->s->order, &sight);
+}
+
+void survey_causes_add_file(SurveySubject *p, const SurveyMount *mount, const char *link, const struct statx *stx, uint64_t grown_bytes) {
+        SurveyPlace place = survey_causes_place(p, mount, link, stx);
+
+        if (place.is_log) {
+                p->s->logs_bytes += grown_bytes;
+                return;
+        }
+        place.cause.grown_bytes = grown_bytes;
+        place.cause.held_bytes = stx->stx_nlink == 0 ? stx->stx_blocks * 512 : 0;
+        survey_causes_add(p, &place.cause);
+}
+
+void survey_causes_add(SurveySubject *p, Cause *cause) {
+        name_writer(p, cause);
+        gather(p->s, cause);
+}
+
+void survey_causes_give(Survey *s, SurveyFound *found) {
+        for (; found->n < SURVEY_CAUSES_MAX && s->n_causes > 0; found->n++) {
+                uint32_t best = 0;
+
+                for (uint32_t i = 1; i < s->n_causes; i++)
+                        if (weight(s->causes + i) > weight(s->causes + best))
+                                best = i;
+                found->causes[found->n] = s->causes[best];
+                s->causes[best] = s->causes[--s->n_causes];
+        }
+}
