@@ -13,6 +13,7 @@
 
 static bool parse_field(const char *text, const char *name, int base, uint64_t *ret_value) {
         const char *at = strstr(text, name);
+        uint64_t value;
         char *end;
 
         if (!at || (at != text && at[-1] != '\n'))
@@ -23,8 +24,11 @@ static bool parse_field(const char *text, const char *name, int base, uint64_t *
         if (*at < '0' || *at > '9')
                 return false;
         errno = 0;
-        *ret_value = strtoull(at, &end, base);
-        return errno == 0 && (*end == '\n' || *end == 0);
+        value = strtoull(at, &end, base);
+        if (errno != 0 || (*end != '\n' && *end != 0))
+                return false;
+        *ret_value = value;
+        return true;
 }
 
 bool fdinfo_parse(const char *text, FdInfo *ret_info) {

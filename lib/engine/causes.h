@@ -4,7 +4,7 @@
 /* What makes the partition grow where its logs do not: when that is worth a survey, what the last one has found, and
  * whether people know of it. */
 
-#include "survey.h"
+#include "cause.h"
 
 typedef struct Causes {
         bool promised;         /* somebody makes surveys when asked to */

@@ -10,6 +10,7 @@
 #include "engine.h"
 #include "forecast.h"
 #include "level_rules.h"
+#include "trend.h"
 
 /* Of the logs that grew lately, those that were acted on first: who causes an alert is among them. The others are
  * learnt again within seconds. */
@@ -44,6 +45,9 @@ typedef struct LogMemory {
         F(Demand, demand)                                                                                   \
         F(Forecast, bytes)                                                                                  \
         F(Forecast, inodes)                                                                                 \
+        F(Trend, bytes_trend)                                                                               \
+        F(Trend, inodes_trend)                                                                              \
+        F(double, demanded_bytes)                                                                           \
         F(LevelRules, rules)                                                                                \
         F(Attribution, attribution)                                                                         \
         F(uint64_t, duration_usec)                                                                          \

@@ -53,6 +53,9 @@
 /* The range: what it takes at the mean pace, times these. Quantiles over the corpora. */
 #define RANGE_LOW 0.65
 #define RANGE_HIGH 2.6
+/* ... where it went without teeth, and each quarter took as much as the mean but for that part: such a writer goes on as he did. */
+#define RANGE_EVEN_HIGH 1.4
+#define EVEN_PART 0.25
 
 const char *filling_shape_to_string(FillingShape shape) {
         static const char *const names[_FILLING_SHAPE_MAX] = {
@@ -72,9 +75,9 @@ static bool is_survived(const Trend *t, double since_sec, double used, double ta
         return before >= used - SURVIVED_MARGIN * taken;
 }
 
-static void set_range(Filling *f, double sec) {
+static void set_range(Filling *f, double sec, double high) {
         f->low_sec = sec * RANGE_LOW;
-        f->high_sec = sec * RANGE_HIGH;
+        f->high_sec = sec * high;
 }
 
 /* The height of the teeth, where at least three of the quarters have them: the second lowest. */
@@ -90,6 +93,16 @@ static double teeth(const TrendWindow *w, double part) {
                         second = MIN(second, over);
         }
         return second;
+}
+
+static bool is_steady(const TrendWindow *w, double part) {
+        for (unsigned q = 0; q < TREND_QUARTERS; q++) {
+                if (w->high[q] - w->low[q] > part * QUARTER_WIDTH)
+                        return false;
+                if (q > 0 && fabs(w->low[q] - w->low[q - 1] - part) > EVEN_PART * part)
+                        return false;
+        }
+        return true;
 }
 
 static bool look_straight(const Trend *t, const TrendWindow *w, double avail, Filling *ret) {
@@ -113,7 +126,7 @@ static bool look_straight(const Trend *t, const TrendWindow *w, double avail, Fi
                 return false;
 
         *ret = (Filling){.shape = FILLING_STRAIGHT, .since_sec = w->seconds, .taken = taken};
-        set_range(ret, room / pace);
+        set_range(ret, room / pace, is_steady(w, part) ? RANGE_EVEN_HIGH : RANGE_HIGH);
         double earlier = MAX(w->high[0], MAX(w->high[1], w->high[2]));
         ret->survived = earlier >= highest - EARLIER_MARGIN * (total - highest) || is_survived(t, w->seconds, highest, taken);
         return true;
@@ -159,7 +172,7 @@ static bool look_accelerating(const Trend *t, const TrendWindow *w, double avail
         if (left > TREND_QUARTERS * ACCELERATED_SPANS)
                 return false;
         *ret = (Filling){.shape = FILLING_ACCELERATING, .since_sec = w->seconds, .taken = taken};
-        set_range(ret, left * w->quarter_sec);
+        set_range(ret, left * w->quarter_sec, RANGE_HIGH);
         ret->survived = is_survived(t, w->seconds, used, taken);
         return true;
 }
@@ -189,7 +202,8 @@ static bool look_sudden(const Trend *t, double avail, Filling *ret) {
                 if ((n == 1 && taken / since_sec > SUDDEN_PS_MAX) || !is_even(n, least_ps, taken / since_sec) || taken < part * (taken + avail))
                         continue;
                 *ret = (Filling){.shape = FILLING_SUDDEN, .since_sec = since_sec, .taken = taken};
-                set_range(ret, avail / taken * since_sec);
+                set_range(ret, avail / taken * since_sec,
+                                least_ps >= (1 - EVEN_PART) * taken / since_sec && n > 1 ? RANGE_EVEN_HIGH : RANGE_HIGH);
                 ret->survived = is_survived(t, since_sec, now->used, taken);
                 found = true;
                 if (!ret->survived)

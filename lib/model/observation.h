@@ -5,7 +5,7 @@
  * of fixed size: the watcher sends them as they stand. */
 
 #include "container.h"
-#include "survey.h"
+#include "cause.h"
 
 typedef enum ObservationType {
         OBSERVATION_PARTITION = 1, /* space and inodes */

@@ -26,7 +26,7 @@ if grep -qE '^[A-Za-z]+=' "$conf"; then
 fi
 
 # Those of the rules are shown in examples only.
-sed -nE 's/^ *\{ "(Watchdog|Levels|Trim|Ballast|Deadlines)", "([A-Za-z]+)".*/\1.\2/p' "$table" | sort >"$scratch/keys"
+sed -nE 's/^ *\{ "(Watchdog|Levels|Trim|Ballast|Attribution|Deadlines)", "([A-Za-z]+)".*/\1.\2/p' "$table" | sort >"$scratch/keys"
 awk -F= '/^\[/ { gsub(/[][]/, ""); section = $0; next } /^[A-Z][A-Za-z]*=/ { print section "." $1 }' \
     "$scratch/all.conf" | sort >"$scratch/shown"
 [[ -s $scratch/keys ]] || fail "no key found in $table"

@@ -276,6 +276,27 @@ static void the_gain_of_an_act_that_nobody_heard_of_is_no_calm(void **state) {
         assert_int_equal(n_cleared, 0);
 }
 
+/* A leak that no log explains is known by its shape alone, and that by what was seen before the supervisor died. */
+static void the_shape_of_a_fill_is_not_forgotten(void **state) {
+        int seconds = 0;
+
+        (void) state;
+        for (; seconds < 30; seconds++) {
+                now += USEC_PER_SEC;
+                space.avail_bytes = space.free_bytes -= TOTAL / 200;
+                look();
+        }
+        assert_true(status().level < LEVEL_WARNING);
+        die_and_come_back_after(300 * USEC_PER_MSEC);
+        for (; seconds < 60 && !status().bytes_filling.alarmed; seconds++) {
+                now += USEC_PER_SEC;
+                space.avail_bytes = space.free_bytes -= TOTAL / 200;
+                look();
+        }
+        EngineFilling f = status().bytes_filling;
+        assert_true(f.alarmed && f.filling.since_sec > 35);
+}
+
 /* A watcher that is replaced gives out new slots: cooldowns and rates of the logs are kept all the same. */
 static void a_new_watcher_costs_nothing_either(void **state) {
         EngineLog log;
@@ -396,6 +417,7 @@ int main(void) {
                 TEST(an_acknowledgement_is_of_one_alert_as_it_was),
                 TEST(that_nothing_is_left_is_not_said_again),
                 TEST(the_gain_of_an_act_that_nobody_heard_of_is_no_calm),
+                TEST(the_shape_of_a_fill_is_not_forgotten),
                 TEST(a_new_watcher_costs_nothing_either),
                 TEST(a_gap_of_any_length_is_no_alarm),
                 TEST(time_never_runs_backwards),

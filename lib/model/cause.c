@@ -2,7 +2,7 @@
 
 /* The names of the causes, as they stand in the journal and in JSON. */
 
-#include "survey.h"
+#include "cause.h"
 
 #include "macros.h"
 
