@@ -47,7 +47,8 @@ void causes_end(Causes *c, const SurveyFacts *facts, bool failed, uint32_t cpu_p
         c->due_usec = 0;
         c->budget_usec = now_usec + MIN(budget_usec, USEC_PER_HOUR);
         c->next_usec = MAX(c->budget_usec, now_usec + (urgent && !failed ? URGENT_USEC : CALM_USEC));
-        if (failed)
+        /* Where nothing grew in that moment, what grew before is still the best that is known. */
+        if (failed || (c->n_coming == 0 && facts->grown_bytes == 0))
                 return;
         memcpy(c->found, c->coming, sizeof(c->found));
         c->n_found = c->n_coming;

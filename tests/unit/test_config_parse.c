@@ -49,6 +49,7 @@ static void every_key_reaches_its_field(void **state) {
                  "[Trim]\nPolicy=trim\nKeep=15M\nEmergencyKeep=512K\nCooldown=500ms\n"
                  "TrustLabels=a/* b:1\nTrustLabels=c a/*\n"
                  "[Ballast]\nSize=\"2% 3G\"\n"
+                 "[Attribution]\nCPU=0.5%\nRead=3M\n"
                  "[Deadlines]\nWatcher=1s\nTrimmer=5s\n"
                  "[Container web-*]\nPolicy=alert\n"
                  "[ Image  registry.example.com/team/with/a/name/beyond/fifty/characters/* ] ; "
@@ -82,6 +83,8 @@ static void every_key_reaches_its_field(void **state) {
         assert_string_equal(c.trust_labels[2], "c");
         assert_int_equal(c.ballast_permyriad, 200);
         assert_int_equal(c.ballast_bytes, GIB(3));
+        assert_int_equal(c.attribution_cpu_permyriad, 50);
+        assert_int_equal(c.attribution_read_bytes, MIB(3));
         assert_int_equal(c.watcher_deadline_usec, USEC_PER_SEC);
         assert_int_equal(c.trimmer_deadline_usec, 5 * USEC_PER_SEC);
         assert_int_equal(c.n_rules, 2);
@@ -123,6 +126,29 @@ static void a_part_left_out_counts_for_nothing(void **state) {
         assert_int_equal(c.levels[LEVEL_WARNING].free_bytes, GIB(20));
         assert_int_equal(c.ballast_permyriad, 0);
         assert_int_equal(c.ballast_bytes, 0);
+}
+
+static void a_share_of_the_processor_is_a_share_or_none(void **state) {
+        static const struct {
+                const char *value;
+                uint32_t permyriad;
+        } cases[] = {{"0", 0}, {"0%", 0}, {"0.01%", 1}, {"1%", 100}, {"2.5 %", 250}, {"100%", 10000}, {"\"3%\"", 300}};
+        char text[64];
+        Config c;
+
+        (void) state;
+        config_set_defaults(&c);
+        assert_int_equal(c.attribution_cpu_permyriad, 100);
+        assert_int_equal(c.attribution_read_bytes, MIB(1));
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                (void) snprintf(text, sizeof(text), "[Attribution]\nCPU=%s\n", cases[i].value);
+                parse_ok(text, &c);
+                assert_int_equal(c.attribution_cpu_permyriad, cases[i].permyriad);
+                assert_int_equal(c.attribution_read_bytes, MIB(1));
+        }
+        parse_ok("[Attribution]\nRead=0\n", &c);
+        assert_int_equal(c.attribution_read_bytes, 0);
+        assert_int_equal(c.attribution_cpu_permyriad, 100);
 }
 
 static void lists_grow_over_files_and_an_empty_value_clears_them(void **state) {
@@ -209,6 +235,20 @@ static void what_is_wrong_is_said_with_its_line(void **state) {
                         {"[Trim]\nKeep=16Q\n", 2, "expected a size such as"},
                         {"[Trim]\nKeep=18446744073709551615\n", 2, "is too large"},
                         {"[Trim]\nPolicy=delete\n", 2, "expected archive, trim or alert"},
+                        {"[Attribution]\nCPU=1\n", 2, "CPU=1 is not understood; expected a share such as 1% or 0.5%, or 0"},
+                        {"[Attribution]\nCPU=\n", 2, "expected a share such as"},
+                        {"[Attribution]\nCPU=-1%\n", 2, "expected a share such as"},
+                        {"[Attribution]\nCPU=1% 2%\n", 2, "expected a share such as"},
+                        {"[Attribution]\nCPU=1% 2G\n", 2, "expected a share such as"},
+                        {"[Attribution]\nCPU=0.001%\n", 2, "expected a share such as"},
+                        {"[Attribution]\nCPU=00\n", 2, "expected a share such as"},
+                        {"[Attribution]\nCPU=101%\n", 2, "is too large"},
+                        {"[Attribution]\nRead=1%\n", 2, "expected a size such as"},
+                        {"[Attribution]\nRead=18446744073709551615\n", 2, "is too large"},
+                        {"[Attribution]\nCpu=1%\n", 2, "did you mean CPU=?"},
+                        {"[Attribution]\nKeep=1M\n", 2, "Keep= belongs into [Trim]"},
+                        {"[Watchdog]\nCPU=1%\n", 2, "CPU= belongs into [Attribution]"},
+                        {"[Atribution]\n", 1, "did you mean [Attribution]?"},
                         {"[Container x]\nKeep=-1\n", 2, "expected a size such as"},
                         {"[Container x]\nEmergencyKeep=1M\n", 2, "EmergencyKeep= belongs into [Trim]"},
                         {"[Watchdog]\nMode=obs\x01"
@@ -423,6 +463,9 @@ static void the_configuration_in_force_parses_back_to_the_same(void **state) {
                         "[Ballast]\nSize=0\n",
                         "[Ballast]\nSize=0%\n",
                         "[Ballast]\nSize=7% 0\n",
+                        "[Attribution]\nCPU=0\nRead=0\n",
+                        "[Attribution]\nCPU=0.07%\nRead=1025\n",
+                        "[Attribution]\nCPU=100%\nRead=5T\n",
                         "[Container a]\nPolicy=alert\n[Image b/*]\nKeep=3M\n[Container nothing]\n[Container "
                         "a]\nKeep=5K\n",
         };
@@ -454,6 +497,8 @@ static void random_configurations_parse_back_to_the_same(void **state) {
                 c.keep_bytes = (uint64_t) rand_r(&seed) << (rand_r(&seed) % 32);
                 c.cooldown_usec = (uint64_t) rand_r(&seed);
                 c.ballast_permyriad = (uint32_t) rand_r(&seed) % 10001;
+                c.attribution_cpu_permyriad = (uint32_t) rand_r(&seed) % 10001;
+                c.attribution_read_bytes = (uint64_t) rand_r(&seed) << (rand_r(&seed) % 32);
                 c.n_rules = (uint32_t) rand_r(&seed) % CONFIG_RULES_MAX;
                 for (uint32_t j = 0; j < c.n_rules; j++) {
                         ConfigRule *rule = &c.rules[j];
@@ -500,6 +545,7 @@ int main(void) {
                 cmocka_unit_test(every_key_reaches_its_field),
                 cmocka_unit_test(a_section_behind_a_rule_is_not_of_the_rule),
                 cmocka_unit_test(a_part_left_out_counts_for_nothing),
+                cmocka_unit_test(a_share_of_the_processor_is_a_share_or_none),
                 cmocka_unit_test(lists_grow_over_files_and_an_empty_value_clears_them),
                 cmocka_unit_test(odd_but_honest_texts_are_understood),
                 cmocka_unit_test(what_is_wrong_is_said_with_its_line),

@@ -286,6 +286,138 @@ static void nothing_left_tells_why(void **state) {
         assert_message(&e, "/var/lib/docker keeps filling, and nothing more may be freed: acts are paused");
 }
 
+static EventCause example_cause(CauseKind kind, const char *name, uint32_t share_permyriad) {
+        EventCause c = {.cause = {.kind = kind, .container = ID, .path = "base/1/2", .command = "postgres", .pid = 4711},
+                        .container_name = "db (compose shop/db)", .share_permyriad = share_permyriad, .growth_bps = (int64_t) MIB(12)};
+
+        strcpy(c.cause.name, name);
+        return c;
+}
+
+static void what_makes_it_grow_beside_logs_is_told_the_largest_first(void **state) {
+        Event e = example(EVENT_LEVEL_RAISED);
+
+        (void) state;
+        e.reason = REASON_FORECAST;
+        e.container_id[0] = e.container_name[0] = 0;
+        e.share_permyriad = 0;
+        e.causes[0] = example_cause(CAUSE_VOLUME, "pgdata", 7100);
+        e.n_causes = 1;
+        assert_message(&e, "/var/lib/docker is full in 4 min: 71 % of the growth is the volume `pgdata` of `db` (base/1/2, by postgres "
+                           "(pid 4711), 12 MiB/s)");
+        e.causes[1] = (EventCause){.cause = {.kind = CAUSE_IMAGES, .pid = 9}, .share_permyriad = 940, .growth_bps = 1024};
+        e.n_causes = 2;
+        e.reason = REASON_SPACE;
+        e.observing = true;
+        assert_message(&e, "/var/lib/docker is 91 % full: 9 GiB left, full in 4 min; 71 % of the growth is the volume `pgdata` of `db` "
+                           "(base/1/2, by postgres (pid 4711), 12 MiB/s); 9.4 % images and build cache (by a process (pid 9), 1 KiB/s); "
+                           "mode observe, nothing is touched");
+        /* Beside a log that has a part in it. */
+        e.observing = false;
+        e.n_causes = 1;
+        strcpy(e.container_id, ID);
+        strcpy(e.container_name, "web");
+        e.share_permyriad = 1200;
+        assert_message(&e, "/var/lib/docker is 91 % full: 9 GiB left, full in 4 min; no log alone explains the growth, the largest part "
+                           "(12 %) is the log of `web` (7.1 KiB lines, 214 MiB/s); 71 % of the growth is the volume `pgdata` of `db` "
+                           "(base/1/2, by postgres (pid 4711), 12 MiB/s)");
+        /* ... or one that is too small for a number. */
+        e.share_permyriad = 0;
+        assert_message(&e, "/var/lib/docker is 91 % full: 9 GiB left, full in 4 min; 71 % of the growth is the volume `pgdata` of `db` "
+                           "(base/1/2, by postgres (pid 4711), 12 MiB/s)");
+        /* Inodes are taken by other things. */
+        e.reason = REASON_INODES;
+        e.full.known = false;
+        assert_message(&e, "/var/lib/docker has used 96 % of its inodes: 40 files can still be made");
+}
+
+static void each_kind_of_cause_has_its_words(void **state) {
+        static const struct {
+                EventCause cause;
+                const char *text;
+        } cases[] = {
+                {{.cause = {.kind = CAUSE_VOLUME, .name = "pgdata", .container = ID, .path = "f", .command = "cc", .pid = 5},
+                  .container_name = "db (swarm shop_db)"}, "the volume `pgdata` of `db` (f, by cc (pid 5), 1 MiB/s)"},
+                {{.cause = {.kind = CAUSE_VOLUME, .name = "pgdata", .container = ID, .path = "f", .command = "cc", .pid = 5}},
+                 "the volume `pgdata` of the container 0123456789ab (f, by cc (pid 5), 1 MiB/s)"},
+                {{.cause = {.kind = CAUSE_VOLUME, .name = "pgdata", .path = "f", .command = "cc", .pid = 5}},
+                 "the volume `pgdata` (f, by cc (pid 5), 1 MiB/s)"},
+                {{.cause = {.kind = CAUSE_WRITE_LAYER, .container = ID, .path = "/var/core", .command = "cc", .pid = 5},
+                  .container_name = "db"},
+                 "the write layer of `db` (/var/core, by cc (pid 5), 1 MiB/s)"},
+                {{.cause = {.kind = CAUSE_WRITE_LAYER, .container = ID, .path = "/x"}},
+                 "the write layer of the container 0123456789ab (/x, 1 MiB/s)"},
+                {{.cause = {.kind = CAUSE_WRITE_LAYER, .path = "/x"}}, "the write layer of a container (/x, 1 MiB/s)"},
+                {{.cause = {.kind = CAUSE_BIND_MOUNT, .name = "/srv/spool", .container = ID, .path = "/q/a", .command = "cc", .pid = 5},
+                  .container_name = "db"}, "the folder /srv/spool, which `db` writes to (/q/a, by cc (pid 5), 1 MiB/s)"},
+                {{.cause = {.kind = CAUSE_BIND_MOUNT, .path = "/host/x"}},
+                 "the folder of the host, which a container writes to (/host/x, 1 MiB/s)"},
+                {{.cause = {.kind = CAUSE_IMAGES, .path = "/x/y", .command = "docker-untar", .pid = 5}},
+                 "images and build cache (/x/y, by docker-untar (pid 5), 1 MiB/s)"},
+                {{.cause = {.kind = CAUSE_JOURNAL, .path = "/j", .command = "systemd-journal", .pid = 5}},
+                 "the systemd journal (/j, by systemd-journal (pid 5), 1 MiB/s)"},
+                {{.cause = {.kind = CAUSE_DELETED, .path = "/tmp/x", .command = "java", .pid = 5, .held_bytes = GIB(40)}},
+                 "deleted files that java (pid 5) keeps open (/tmp/x, 40 GiB in all, 1 MiB/s)"},
+                {{.cause = {.kind = CAUSE_DELETED, .container = ID, .path = "/tmp/x", .pid = 5, .held_bytes = GIB(40)},
+                  .container_name = "db"},
+                 "deleted files that a process (pid 5) of `db` keeps open (/tmp/x, 40 GiB in all, 1 MiB/s)"},
+                {{.cause = {.kind = CAUSE_FILES, .path = "/home/ann/dump", .command = "mysqldump", .pid = 5}},
+                 "files of mysqldump (pid 5) (/home/ann/dump, 1 MiB/s)"},
+                {{.cause = {.kind = CAUSE_FILES, .name = "cron.service", .path = "/b", .command = "tar", .pid = 5}},
+                 "files of cron.service (/b, by tar (pid 5), 1 MiB/s)"},
+                {{.cause = {.kind = CAUSE_FILES, .container = ID, .path = "/b", .command = "tar", .pid = 5}, .container_name = "db"},
+                 "files of `db` (/b, by tar (pid 5), 1 MiB/s)"},
+                {{.cause = {.kind = CAUSE_FILES, .command = "batch", .pid = 5, .likely = true}},
+                 "probably files of batch (pid 5) (1 MiB/s)"},
+                {{.cause = {.kind = CAUSE_VOLUME, .name = "v", .container = ID, .command = "cc", .pid = 5, .likely = true},
+                  .container_name = "db"},
+                 "probably the volume `v` of `db` (by cc (pid 5), 1 MiB/s)"},
+        };
+        char expected[EVENT_MESSAGE_MAX];
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                Event e = {.type = EVENT_CAUSE_FOUND, .mount = "/srv", .causes = {cases[i].cause}, .n_causes = 1};
+
+                e.causes[0].share_permyriad = 7100;
+                e.causes[0].growth_bps = (int64_t) MIB(1);
+                (void) snprintf(expected, sizeof(expected), "what fills /srv: 71 %% of the growth is %s", cases[i].text);
+                assert_message(&e, expected);
+        }
+}
+
+static void nothing_left_tells_what_else_makes_it_grow(void **state) {
+        Event e = example(EVENT_NOTHING_LEFT);
+
+        (void) state;
+        e.fill_bps = 0;
+        e.full.known = false;
+        e.container_id[0] = 0;
+        strcpy(e.detail, "what grows is not a container's log");
+        e.causes[0] = example_cause(CAUSE_WRITE_LAYER, "", 10000);
+        e.causes[1] = example_cause(CAUSE_FILES, "", 500);
+        e.n_causes = 2;
+        assert_message(&e, "/var/lib/docker keeps filling, and nothing more may be freed: what grows is not a container's log: 100 % of the "
+                           "growth is the write layer of `db` (base/1/2, by postgres (pid 4711), 12 MiB/s); 5 % files of `db` (base/1/2, by "
+                           "postgres (pid 4711), 12 MiB/s)");
+        e.n_causes = 0;
+        assert_message(&e, "/var/lib/docker keeps filling, and nothing more may be freed: what grows is not a container's log");
+}
+
+/* No more than there is room for are told, whatever the number says. */
+static void causes_that_are_none_are_not_read(void **state) {
+        Event e = {.type = EVENT_CAUSE_FOUND, .mount = "/srv", .n_causes = UINT32_MAX};
+
+        (void) state;
+        for (uint32_t i = 0; i < EVENT_CAUSES_MAX; i++)
+                e.causes[i] = example_cause(_CAUSE_KIND_MAX, "", 1000);
+        assert_message(&e, "what fills /srv: 10 % of the growth is files of `db` (base/1/2, by postgres (pid 4711), 12 MiB/s); 10 % files of "
+                           "`db` (base/1/2, by postgres (pid 4711), 12 MiB/s); 10 % files of `db` (base/1/2, by postgres (pid 4711), "
+                           "12 MiB/s)");
+        e.n_causes = 0;
+        assert_message(&e, "what fills /srv");
+}
+
 static void what_hangs_is_told_with_what_does_not_happen(void **state) {
         Event e = {.type = EVENT_BLIND,
                         .mount = "/d",
@@ -454,6 +586,7 @@ static void priorities_are_those_of_syslog(void **state) {
                         {{.type = EVENT_ACT_DONE, .method = METHOD_BALLAST_MAKE}, LOG_INFO},
                         {{.type = EVENT_ACT_FAILED, .method = METHOD_BALLAST_MAKE}, LOG_WARNING},
                         {{.type = EVENT_NOTHING_LEFT}, LOG_CRIT},
+                        {{.type = EVENT_CAUSE_FOUND, .level = LEVEL_EMERGENCY}, LOG_WARNING},
                         {{.type = EVENT_BLIND}, LOG_CRIT},
                         {{.type = EVENT_CANNOT_ACT}, LOG_CRIT},
                         {{.type = EVENT_STARTED}, LOG_INFO},
@@ -530,6 +663,42 @@ static void the_longest_texts_fit_into_a_sentence(void **state) {
         }
 }
 
+/* Three causes with the longest names are more than a sentence has room for: the largest is told in full, the rest as far as
+ * there is room, and no character is cut. */
+static void of_the_longest_causes_the_largest_is_told_in_full(void **state) {
+        static const EventType types[] = {EVENT_LEVEL_RAISED, EVENT_NOTHING_LEFT, EVENT_CAUSE_FOUND};
+        char *buf = malloc(EVENT_MESSAGE_MAX);
+
+        (void) state;
+        assert_non_null(buf);
+        for (size_t i = 0; i < ELEMENTS(types); i++) {
+                Event e = example(types[i]);
+
+                e.reason = REASON_SPACE;
+                e.container_id[0] = 0;
+                memset(e.mount, 'm', sizeof(e.mount) - 1);
+                strcpy(e.detail, "what grows is not a container's log");
+                for (uint32_t k = 0; k < EVENT_CAUSES_MAX; k++) {
+                        EventCause *c = e.causes + k;
+
+                        *c = (EventCause){.cause = {.kind = CAUSE_VOLUME, .container = ID, .pid = INT32_MAX, .held_bytes = UINT64_MAX,
+                                                    .likely = true}, .share_permyriad = 9910, .growth_bps = INT64_MAX};
+                        memset(c->cause.name, 'n', sizeof(c->cause.name) - 1);
+                        memset(c->container_name, 'c', sizeof(c->container_name) - 1);
+                        memset(c->cause.command, 'x', sizeof(c->cause.command) - 1);
+                        for (size_t at = 0; at + 2 < sizeof(c->cause.path); at += 2)
+                                memcpy(c->cause.path + at, "\xC3\xA9", 2);
+                }
+                e.n_causes = EVENT_CAUSES_MAX;
+                (void) event_message(&e, buf, EVENT_MESSAGE_MAX);
+                assert_in_range(strlen(buf), EVENT_MESSAGE_MAX - 4, EVENT_MESSAGE_MAX - 1);
+                assert_int_equal(text_clean_bytes(buf, strlen(buf)), strlen(buf));
+                assert_non_null(strstr(buf, "in all, "));
+                assert_non_null(strstr(buf, "); 99.1 % probably the volume `nnn"));
+        }
+        free(buf);
+}
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_raised_level_tells_when_and_why),
@@ -542,6 +711,10 @@ int main(void) {
                 cmocka_unit_test(who_lost_what_it_had_not_read_is_named),
                 cmocka_unit_test(a_failure_tells_the_call_and_the_error),
                 cmocka_unit_test(nothing_left_tells_why),
+                cmocka_unit_test(what_makes_it_grow_beside_logs_is_told_the_largest_first),
+                cmocka_unit_test(each_kind_of_cause_has_its_words),
+                cmocka_unit_test(nothing_left_tells_what_else_makes_it_grow),
+                cmocka_unit_test(causes_that_are_none_are_not_read),
                 cmocka_unit_test(what_hangs_is_told_with_what_does_not_happen),
                 cmocka_unit_test(the_house_has_its_sentences_too),
                 cmocka_unit_test(every_event_has_a_sentence_and_a_name),
@@ -551,6 +724,7 @@ int main(void) {
                 cmocka_unit_test(what_keeps_it_from_archiving_is_said),
                 cmocka_unit_test(a_small_buffer_cuts_the_sentence),
                 cmocka_unit_test(the_longest_texts_fit_into_a_sentence),
+                cmocka_unit_test(of_the_longest_causes_the_largest_is_told_in_full),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -202,6 +202,74 @@ static void what_does_not_apply_is_absent(void **state) {
         assert_null(field_get(fields, n, "DISKBRAKE_WANTED_BYTES"));
 }
 
+static EventCause example_cause(void) {
+        return (EventCause){
+                .cause = { .kind = CAUSE_VOLUME, .grown_bytes = 1, .container = ID, .name = "pgdata", .path = "base/1/2",
+                           .command = "postgres", .pid = 4711 },
+                .container_name = "db (compose shop/db)",
+                .share_permyriad = 7100,
+                .growth_bps = (int64_t) MIB(12),
+        };
+}
+
+static void what_makes_it_grow_has_fields_of_its_own(void **state) {
+        static const char *const expected[][2] = {
+                { "DISKBRAKE_CAUSES", "71 % of the growth is the volume `pgdata` of `db` (base/1/2, by postgres (pid 4711), 12 MiB/s); "
+                                      "9 % the systemd journal (1 MiB/s)" },
+                { "DISKBRAKE_CAUSE", "volume" },
+                { "DISKBRAKE_CAUSE_SHARE_PERMYRIAD", "7100" },
+                { "DISKBRAKE_CAUSE_GROWTH_BPS", "12582912" },
+                { "DISKBRAKE_CAUSE_NAME", "pgdata" },
+                { "DISKBRAKE_CAUSE_PATH", "base/1/2" },
+                { "DISKBRAKE_CAUSE_CONTAINER_ID", ID },
+                { "DISKBRAKE_CAUSE_CONTAINER", "db (compose shop/db)" },
+                { "DISKBRAKE_CAUSE_COMMAND", "postgres" },
+                { "DISKBRAKE_CAUSE_PID", "4711" },
+        };
+        static const EventType types[] = { EVENT_LEVEL_RAISED, EVENT_CAUSE_FOUND, EVENT_NOTHING_LEFT };
+
+        (void) state;
+        for (size_t t = 0; t < ELEMENTS(types); t++) {
+                Event e = { .type = types[t], .level = LEVEL_WARNING, .mount = "/srv", .reason = REASON_SPACE, .n_causes = 2 };
+                size_t n;
+
+                e.causes[0] = example_cause();
+                e.causes[1] = (EventCause){ .cause = { .kind = CAUSE_JOURNAL }, .share_permyriad = 900, .growth_bps = (int64_t) MIB(1) };
+                n = encode(&e);
+                for (size_t i = 0; i < ELEMENTS(expected); i++) {
+                        const char *value = field_get(fields, n, expected[i][0]);
+
+                        assert_non_null(value);
+                        assert_string_equal(value, expected[i][1]);
+                }
+                /* A filter by a log's container does not find it: it is not about that. */
+                assert_null(field_get(fields, n, "CONTAINER_ID"));
+                assert_null(field_get(fields, n, "DISKBRAKE_CONTAINER"));
+        }
+        assert_string_equal(field_get(fields, encode(&(Event){ .type = EVENT_CAUSE_FOUND }), "DISKBRAKE_EVENT"), "cause-found");
+}
+
+static void of_a_cause_what_is_not_known_is_absent(void **state) {
+        Event e = { .type = EVENT_CAUSE_FOUND, .mount = "/srv", .n_causes = 1,
+                    .causes = { { .cause = { .kind = CAUSE_IMAGES }, .share_permyriad = 5000 } } };
+        size_t n, n_bare;
+
+        (void) state;
+        n = encode(&e);
+        assert_string_equal(field_get(fields, n, "DISKBRAKE_CAUSE"), "images");
+        assert_string_equal(field_get(fields, n, "DISKBRAKE_CAUSE_GROWTH_BPS"), "0");
+        assert_null(field_get(fields, n, "DISKBRAKE_CAUSE_NAME"));
+        assert_null(field_get(fields, n, "DISKBRAKE_CAUSE_PATH"));
+        assert_null(field_get(fields, n, "DISKBRAKE_CAUSE_CONTAINER_ID"));
+        assert_null(field_get(fields, n, "DISKBRAKE_CAUSE_CONTAINER"));
+        assert_null(field_get(fields, n, "DISKBRAKE_CAUSE_COMMAND"));
+        assert_null(field_get(fields, n, "DISKBRAKE_CAUSE_PID"));
+        e.n_causes = 0;
+        n_bare = encode(&e);
+        assert_int_equal(n, n_bare + 4); /* nothing at all */
+        assert_null(field_get(fields, n_bare, "DISKBRAKE_CAUSES"));
+}
+
 static void no_text_can_forge_a_field(void **state) {
         Event e = example();
         size_t n;
@@ -209,7 +277,11 @@ static void no_text_can_forge_a_field(void **state) {
         (void) state;
         strcpy(e.container_name, "x\nPRIORITY=7\nMESSAGE=all is well");
         strcpy(e.detail, "\n");
+        e.causes[0] = example_cause();
+        strcpy(e.causes[0].cause.path, "x\nPRIORITY=7");
+        e.n_causes = 1;
         n = encode(&e);
+        assert_string_equal(field_get(fields, n, "DISKBRAKE_CAUSE_PATH"), "x\nPRIORITY=7");
         assert_string_equal(field_get(fields, n, "PRIORITY"), "3");
         assert_string_equal(field_get(fields, n, "DISKBRAKE_CONTAINER"),
                         "x\nPRIORITY=7\nMESSAGE=all is well");
@@ -223,6 +295,8 @@ static void a_buffer_that_is_too_small_is_refused_and_not_overrun(void **state) 
 
         (void) state;
         strcpy(e.detail, "two\nlines");
+        e.causes[0] = example_cause();
+        e.n_causes = 1;
         n = journal_entry_encode(&e, WALL_USEC, whole, sizeof(whole));
         assert_true(n > 0);
         for (int room = 0; room < n; room++) {
@@ -257,7 +331,21 @@ static void the_longest_entry_fits(void **state) {
                 memset(e.image, '\n', sizeof(e.image) - 1);
                 memset(e.detail, '\n', sizeof(e.detail) - 1);
                 memset(e.asker.command, '\n', sizeof(e.asker.command) - 1);
-                assert_in_range(journal_entry_encode(&e, UINT64_MAX, buf, sizeof(buf)), 1, sizeof(buf) / 2);
+                for (uint32_t i = 0; i < EVENT_CAUSES_MAX; i++) {
+                        Cause *cause = &e.causes[i].cause;
+
+                        e.causes[i] = example_cause();
+                        e.causes[i].share_permyriad = UINT32_MAX;
+                        e.causes[i].growth_bps = INT64_MIN;
+                        cause->held_bytes = UINT64_MAX;
+                        cause->pid = INT32_MAX;
+                        memset(cause->name, '\n', sizeof(cause->name) - 1);
+                        memset(cause->path, '\n', sizeof(cause->path) - 1);
+                        memset(cause->command, '\n', sizeof(cause->command) - 1);
+                        memset(e.causes[i].container_name, '\n', sizeof(e.causes[i].container_name) - 1);
+                }
+                e.n_causes = EVENT_CAUSES_MAX;
+                assert_in_range(journal_entry_encode(&e, UINT64_MAX, buf, sizeof(buf)), 1, sizeof(buf) / 4 * 3);
         }
 }
 
@@ -281,6 +369,8 @@ int main(void) {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(every_field_is_there_with_its_value),
                 cmocka_unit_test(what_does_not_apply_is_absent),
+                cmocka_unit_test(what_makes_it_grow_has_fields_of_its_own),
+                cmocka_unit_test(of_a_cause_what_is_not_known_is_absent),
                 cmocka_unit_test(no_text_can_forge_a_field),
                 cmocka_unit_test(a_buffer_that_is_too_small_is_refused_and_not_overrun),
                 cmocka_unit_test(the_longest_entry_fits),

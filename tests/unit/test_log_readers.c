@@ -187,7 +187,7 @@ static void what_is_no_fdinfo_is_refused_and_changes_nothing(void **state) {
 
 static void the_kernel_tells_of_an_open_file(void **state) {
         int fd = open_at("other.log", O_WRONLY | O_APPEND, 5), self_fd = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        char number[16], cut[8];
+        char number[16];
         struct stat st;
         FdInfo info;
 
@@ -202,8 +202,7 @@ static void the_kernel_tells_of_an_open_file(void **state) {
         assert_true(info.inode == 0 || info.inode == st.st_ino);
         (void) close(fd);
         assert_false(fdinfo_read(self_fd, number, &info));
-        (void) snprintf(cut, sizeof(cut), "nobody");
-        assert_false(fdinfo_read(self_fd, cut, &info));
+        assert_false(fdinfo_read(self_fd, "nobody", &info));
         assert_false(fdinfo_read(self_fd, "", &info)); /* a folder */
         assert_false(fdinfo_read(-EBADF, number, &info));
         (void) close(self_fd);
@@ -474,6 +473,9 @@ static void how_far_one_is_by_now(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(fdinfo_is_read_as_the_kernel_writes_it),
+                cmocka_unit_test(flags_inode_and_mount_are_read_where_they_are_told),
+                cmocka_unit_test(what_is_no_fdinfo_is_refused_and_changes_nothing),
+                TEST(the_kernel_tells_of_an_open_file),
                 TEST(who_has_it_open_is_found_with_how_far_it_has_read),
                 TEST(who_only_writes_is_no_reader),
                 TEST(of_the_descriptors_of_one_process_the_furthest_counts),

@@ -79,6 +79,60 @@ static void a_log_comes_back_with_all_that_decides(void **state) {
         assert_int_equal(line.observation.log_info.writer.append, UNKNOWN);
 }
 
+static void every_kind_of_cause_comes_back(void **state) {
+        (void) state;
+        for (CauseKind kind = 0; kind < _CAUSE_KIND_MAX; kind++) {
+                Observation o = {.type = OBSERVATION_CAUSE, .time_usec = 9, .cause = {.kind = kind}};
+
+                o.cause.grown_bytes = GIB(3);
+                o.cause.held_bytes = GIB(40);
+                o.cause.pid = INT32_MAX;
+                o.cause.likely = kind % 2;
+                memset(o.cause.container, 'a', sizeof(o.cause.container) - 1);
+                memset(o.cause.name, '"', sizeof(o.cause.name) - 1);
+                memset(o.cause.path, '\\', sizeof(o.cause.path) - 1);
+                strcpy(o.cause.command, "caf\xC3\xA9");
+                TraceLine line = observed(&o);
+                assert_memory_equal(&line.observation.cause, &o.cause, sizeof(o.cause));
+        }
+}
+
+static void a_survey_comes_back_begun_and_ended(void **state) {
+        Observation begun = {.type = OBSERVATION_SURVEY, .time_usec = 5, .survey = {.until_usec = 33046741391}};
+        Observation ended = {.type = OBSERVATION_SURVEY, .time_usec = 7, .survey = {.ended = true, .facts = {
+                .window_usec = 500000, .grown_bytes = GIB(2), .logs_bytes = 4096, .cpu_usec = 12345, .read_bytes = 512, .complete = true}}};
+        Observation failed = {.type = OBSERVATION_SURVEY, .time_usec = 8, .survey = {.ended = true, .failed = true}};
+        const Observation *const all[] = {&begun, &ended, &failed};
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTS(all); i++) {
+                TraceLine line = observed(all[i]);
+
+                assert_int_equal(line.observation.survey.ended, all[i]->survey.ended);
+                assert_int_equal(line.observation.survey.failed, all[i]->survey.failed);
+                assert_true(line.observation.survey.until_usec == all[i]->survey.until_usec);
+                assert_memory_equal(&line.observation.survey.facts, &all[i]->survey.facts, sizeof(SurveyFacts));
+        }
+}
+
+/* What a trace leaves out is nothing, and a kind of a later version is files: the least that can be said. */
+static void a_cause_of_another_version_is_read_as_far_as_it_is_understood(void **state) {
+        TraceLine line;
+
+        (void) state;
+        assert_int_equal(parse("{\"kind\":\"cause\",\"on\":\"/\",\"cause\":\"of a later version\",\"grown_bytes\":7,\"x\":[]}", &line), 0);
+        assert_int_equal(line.observation.type, OBSERVATION_CAUSE);
+        assert_int_equal(line.observation.cause.kind, CAUSE_FILES);
+        assert_true(line.observation.cause.grown_bytes == 7);
+        assert_string_equal(line.observation.cause.path, "");
+        assert_int_equal(parse("{\"kind\":\"cause\"}", &line), 0);
+        assert_int_equal(parse("{\"kind\":\"survey\"}", &line), 0);
+        assert_false(line.observation.survey.ended);
+        /* More than fits is cut, as everywhere. */
+        assert_int_equal(parse("{\"kind\":\"cause\",\"cause\":\"volume\",\"command\":\"a name of many characters\"}", &line), 0);
+        assert_string_equal(line.observation.cause.command, "a name of many ");
+}
+
 static void acts_and_outcomes_come_back(void **state) {
         Act act = {.id = UINT64_C(1) << 60, .method = METHOD_PUNCH, .slot = UINT32_MAX, .want_bytes = MIB(5), .emergency = true};
         Outcome outcome = {.act = act.id, .method = METHOD_PUNCH, .result = ACT_FAILED, .error = -ENOSPC, .freed_bytes = 4096,
@@ -155,6 +209,20 @@ static void what_nobody_wrote_is_refused(void **state) {
                 "{\"kind\":\"log\",\"inode\":\"-1\"}",
                 "{\"kind\":\"log\",\"inode\":\"18446744073709551616\"}",
                 "{\"kind\":\"log\",\"name\":null}",
+                "{\"kind\":\"cause\",\"cause\":7}",
+                "{\"kind\":\"cause\",\"cause\":null}",
+                "{\"kind\":\"cause\",\"grown_bytes\":-1}",
+                "{\"kind\":\"cause\",\"held_bytes\":1e17}",
+                "{\"kind\":\"cause\",\"pid\":2147483648}",
+                "{\"kind\":\"cause\",\"pid\":0.5}",
+                "{\"kind\":\"cause\",\"likely\":\"yes\"}",
+                "{\"kind\":\"cause\",\"path\":[\"/\"]}",
+                "{\"kind\":\"cause\",\"name\":null}",
+                "{\"kind\":\"survey\",\"ended\":1}",
+                "{\"kind\":\"survey\",\"until_usec\":-1}",
+                "{\"kind\":\"survey\",\"window_usec\":\"1\"}",
+                "{\"kind\":\"survey\",\"cpu_usec\":1.5}",
+                "{\"kind\":\"survey\",\"complete\":null}",
         };
         TraceLine line;
 
@@ -173,12 +241,21 @@ static void names_are_sanitised(void **state) {
         assert_int_equal(parse("{\"kind\":\"log\",\"on\":\"/a\\u001b[2J\",\"name\":\"x\\ny\"}", &line), 0);
         assert_string_equal(line.mount, "/a?[2J");
         assert_string_equal(line.observation.log_info.container.name, "x?y");
+        assert_int_equal(parse("{\"kind\":\"cause\",\"path\":\"/\\u001b[2J\\u202e\",\"name\":\"a\\nb\",\"command\":\"\\u0007\","
+                               "\"id\":\"\\r\"}", &line), 0);
+        assert_string_equal(line.observation.cause.path, "/?[2J?");
+        assert_string_equal(line.observation.cause.name, "a?b");
+        assert_string_equal(line.observation.cause.command, "?");
+        assert_string_equal(line.observation.cause.container, "?");
 }
 
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_sample_of_a_partition_comes_back),
                 cmocka_unit_test(a_log_comes_back_with_all_that_decides),
+                cmocka_unit_test(every_kind_of_cause_comes_back),
+                cmocka_unit_test(a_survey_comes_back_begun_and_ended),
+                cmocka_unit_test(a_cause_of_another_version_is_read_as_far_as_it_is_understood),
                 cmocka_unit_test(acts_and_outcomes_come_back),
                 cmocka_unit_test(levels_come_back_and_other_events_are_passed_over),
                 cmocka_unit_test(the_header_has_the_configuration),
