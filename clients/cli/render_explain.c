@@ -166,8 +166,11 @@ static bool append_survey(const Page *page, Text *text, bool any_before) {
                         continue;
                 (void) render_field(page->style, cause, "says", says, sizeof(says));
                 (void) render_field(page->style, cause, "details", details, sizeof(details));
-                (void) text_appendf(text, "%s%s %s (%s)", any_before || n > 0 ? "; " : "",
-                        permyriad_format((uint32_t) (part * 10000), share), says, details);
+                bool is_first = !any_before && n == 0;
+                (void) text_appendf(text, "%s%s%s%s", is_first ? "" : "; ", permyriad_format((uint32_t) (part * 10000), share),
+                        is_first ? " of the growth is " : " ", says);
+                if (*details)
+                        (void) text_appendf(text, " (%s)", details);
                 n++;
         }
         return n > 0;

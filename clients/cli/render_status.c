@@ -154,8 +154,9 @@ static void print_causes(FILE *out, const Style *style, const cJSON *p) {
                 (void) render_field(style, cause, "says", says, sizeof(says));
                 (void) render_field(style, cause, "details", details, sizeof(details));
                 Text text = text_over(line, sizeof(line));
-                (void) text_appendf(&text, "growing besides logs: %s %s (%s)",
-                        permyriad_format((uint32_t) (MIN(part, 1.0) * 10000), share), says, details);
+                (void) text_appendf(&text, "growing: %s %s%s%s%s",
+                        permyriad_format((uint32_t) (MIN(part, 1.0) * 10000), share), says,
+                        *details ? " (" : "", details, *details ? ")" : "");
                 render_wrapped(out, line, 0, 2);
         }
 }

@@ -11,6 +11,7 @@
 
 #include "explain.h"
 #include "render_check.h"
+#include "render_explain.h"
 #include "render_events.h"
 #include "render_status.h"
 
@@ -37,6 +38,17 @@
         "'hole_bytes':0,'growth_bps':81920,'share':0.0004,'protected':true},"                               \
         "{'name':'still','id':'0b1c','driver':'json-file','running':true,'allocated_bytes':1024,"           \
         "'hole_bytes':0,'growth_bps':0,'share':0,'protected':false}]}"
+#define VOLUME                                                                                              \
+        "{'mount':'/srv','roots':['/srv'],'level':'warning','reason':'forecast','level_since_sec':42,'state':'guarding',"\
+        "'state_detail':'','total_bytes':107374182400,'avail_bytes':53687091200,'fill_bps':104857600,"      \
+        "'time_to_full_sec':[300,720],'act_below_bytes':10737418240,'target_bytes':16106127360,'logs_total':0,'logs':[],"\
+        "'filling':{'shape':'straight','since_sec':500,'taken':53687091200,'survived':false,'alarmed':true},"\
+        "'levels':[{'level':'critical','below_bytes':10737418240,'within_sec':600}],'away_sec':30,"         \
+        "'survey':{'age_sec':12,'window_sec':0.5,'complete':true,'causes':["                                \
+        "{'cause':'volume','says':'the volume `pgdata` of `db`','details':'base/16384/2619, by postgres (pid 812), 91 MiB/s',"\
+        "'share':0.91,'held_bytes':0},{'cause':'deleted','says':'deleted files that java (pid 9) keeps open',"\
+        "'details':'/tmp/x, 4 GiB in all, 9 MiB/s','share':0.09,'held_bytes':4294967296},"                  \
+        "{'cause':'journal','says':'the systemd journal','details':'','share':0.001,'held_bytes':0}]}}"
 #define BLIND                                                                                               \
         "{'mount':'/srv','roots':[],'level':'ok','state':'blind','state_detail':'stuck in statvfs on /srv " \
         "since 14 s','total_bytes':1073741824,'avail_bytes':536870912,'fill_bps':0,'logs_total':0,'logs':[]}"
@@ -123,6 +135,54 @@ static void a_flood_says_when_it_is_full_and_who_it_is(void **state) {
                 "                     log of `web` (7.1 KiB lines, 195 MiB/s)\n"
                 "\n"
                 "diskbrake 0.1.0, mode enforce, up 3 d 4 h\n");
+}
+
+static void what_grows_beside_logs_is_named_in_status_and_explained(void **state) {
+        char *page = NULL;
+        size_t n;
+
+        (void) state;
+        check_status(&ascii, GUARD("enforce", VOLUME, "", ""),
+                "WARNING  /srv is full in 5 to 12 min; the guard is at work\n"
+                "\n"
+                "/srv  warning\n"
+                "####################................|...  50 % full, 50 GiB free of 100 GiB\n"
+                "filling at 100 MiB/s, full in 5 to 12 min\n"
+                "growing: 91 % the volume `pgdata` of `db` (base/16384/2619, by postgres (pid\n"
+                "  812), 91 MiB/s)\n"
+                "growing: 9 % deleted files that java (pid 9) keeps open (/tmp/x, 4 GiB in all, 9\n"
+                "  MiB/s)\n"
+                "guarding: acts below 10 GiB free, up to 15 GiB\n"
+                "  no container has a log here yet\n"
+                "\n"
+                "diskbrake 0.1.0, mode enforce, up 3 d 4 h\n");
+        cJSON *json = json_of(VOLUME);
+        FILE *out = open_memstream(&page, &n);
+        render_explain(out, &ascii, json);
+        (void) fclose(out);
+        check_text(page,
+                "/srv is at warning, for 42 s now.\n"
+                "\n"
+                "space     50 GiB of 100 GiB are free, 50 %.\n"
+                "pace      It fills at 100 MiB/s and is full in 5 to 12 min (right 8 times of\n"
+                "          10).\n"
+                "shape     Within 8 min 50 GiB of the 100 GiB that were free then went, in all\n"
+                "          quarters of that time alike: that is the shape of a fill. It counts as\n"
+                "          one until most of that is given back, or nothing comes any more for as\n"
+                "          long again.\n"
+                "cause     91 % of the growth is the volume `pgdata` of `db` (base/16384/2619, by\n"
+                "          postgres (pid 812), 91 MiB/s); 9 % deleted files that java (pid 9)\n"
+                "          keeps open (/tmp/x, 4 GiB in all, 9 MiB/s).\n"
+                "survey    What is no log was looked for in what all processes have open and\n"
+                "          write, for 500 ms, 12 s ago.\n"
+                "held      4 GiB are in deleted files that java (pid 9) keeps open: they are\n"
+                "          given back when it ends.\n"
+                "worse     critical begins below 10 GiB free, or full within 10 min.\n"
+                "better    warning is left once its cause was gone for 30 s.\n"
+                "acts      While it falls, the guard frees from logs below 10 GiB free, up to 15\n"
+                "          GiB.\n");
+        free(page);
+        cJSON_Delete(json);
 }
 
 static void blind_is_said_first_and_never_looks_calm(void **state) {
@@ -460,6 +520,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_calm_host_says_ok_in_the_first_line),
                 cmocka_unit_test(a_flood_says_when_it_is_full_and_who_it_is),
+                cmocka_unit_test(what_grows_beside_logs_is_named_in_status_and_explained),
                 cmocka_unit_test(blind_is_said_first_and_never_looks_calm),
                 cmocka_unit_test(what_cannot_act_says_so_with_the_level),
                 cmocka_unit_test(a_host_without_docker_is_told_what_to_do),

@@ -30,6 +30,11 @@ static GuardStatus example(StatusPartition *p, StatusLog *log, StatusEvent *even
                 .reason = REASON_FORECAST, .level_for_usec = 1500 * USEC_PER_MSEC, .state = GUARD_DEGRADED,
                 .state_detail = "d", .space = {1000, 600, 500, 70, 60, false}, .space_doubt = "it is ZFS", .fill_bps = -5,
                 .full = {true, 234500 * USEC_PER_MSEC, USEC_INFINITY}, .inodes_full = {false, 1, 2},
+                .bytes_filling = {.shape = "straight", .since_usec = 9000000, .taken = 400, .alarmed = true},
+                .survey = {.known = true, .age_usec = 1500000, .n = 1,
+                           .facts = {.window_usec = 500000, .grown_bytes = 100, .logs_bytes = 10, .cpu_usec = 7, .complete = true},
+                           .causes = {{.cause = {.kind = CAUSE_DELETED, .grown_bytes = 90, .held_bytes = 900, .path = "/a", .command = "java", .pid = 9},
+                                       .share_permyriad = 9000, .growth_bps = 180}}},
                 .docker_version = "26", .n_logs_total = 3, .logs = log, .n_logs = 1};
         *e = (Event){.type = EVENT_LEVEL_RAISED, .id = 9, .level = LEVEL_WARNING,
                 .mount = "/var/lib/docker"};
