@@ -58,7 +58,7 @@ void causes_end(Causes *c, const SurveyFacts *facts, bool failed, uint32_t cpu_p
 
 void causes_forget(Causes *c, uint64_t now_usec) {
         c->n_found = 0;
-        c->found_usec = 0;
+        c->found_usec = c->told_usec = 0;
         c->next_usec = MIN(c->next_usec, MAX(c->budget_usec, now_usec));
 }
 
@@ -105,7 +105,7 @@ bool causes_are_news(const Causes *c, uint64_t alert_id, uint64_t now_usec) {
                 return false;
         if (c->told_alert != alert_id)
                 return true;
-        return !is_same(&c->told, c->found) && now_usec >= c->told_usec + TELL_AGAIN_USEC;
+        return !is_same(&c->told, c->found) && (c->told_usec == 0 || now_usec >= c->told_usec + TELL_AGAIN_USEC);
 }
 
 void causes_told(Causes *c, uint64_t alert_id, uint64_t now_usec) {

@@ -31,7 +31,7 @@ void causes_add(Causes *c, const Cause *cause);
 /* cpu_permyriad: of one core, that all surveys may take on the mean. urgent: people wait for an answer. */
 void causes_end(Causes *c, const SurveyFacts *facts, bool failed, uint32_t cpu_permyriad, bool urgent, uint64_t now_usec);
 
-/* It is over: what fills it the next time may be something else. */
+/* A lot was given back, or it is over: what fills it from now on may be something else, and is news. */
 void causes_forget(Causes *c, uint64_t now_usec);
 
 /* What was found is not older than what people would take for now. */

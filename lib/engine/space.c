@@ -123,9 +123,10 @@ void space_observe(Engine *e, const PartitionSample *sample, uint64_t time_usec)
         e->demanded_bytes = step.valid ? e->demanded_bytes + step.moved_bytes : (double) (s.total_bytes - s.free_bytes);
         trend_push(&e->bytes_trend, time_usec, e->demanded_bytes);
         e->bytes_filling = filling_look(&e->bytes_trend, (double) s.avail_bytes);
-        if (step.reclaimed)
+        if (step.reclaimed) {
                 forecast_reclaim(&e->bytes, time_usec);
-        else {
+                causes_forget(&e->causes, time_usec);
+        } else {
                 forecast_push(&e->bytes, time_usec, step.consumed_bytes);
                 attribution_push(&e->attribution, time_usec, step.consumed_bytes);
         }

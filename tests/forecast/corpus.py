@@ -4,12 +4,16 @@
     for trace in corpus(seed=7, n=400): trace.family, trace.samples, trace.fills
 
 Sizes, sampling steps, calm phases and the noise beneath are drawn from the same distributions for all families, so that
-none of them gives a family away. Everything follows from the seed.
+none of them gives a family away. Everything follows from the seed. Beside them what real Docker did to real partitions, as it
+was recorded (record_drills).
 """
 
 import dataclasses
+import gzip
+import json
 import math
 import random
+from pathlib import Path
 
 GB = 1e9
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
@@ -433,7 +437,26 @@ def weekly_backup(w, trace):
     w.run(trace, w.rng.uniform(14, 33) * DAY)
 
 
+# ---- what was recorded: record_drills
+
+FOLDER = Path(__file__).resolve().parent / 'recorded'
+TRUTH = json.loads((FOLDER / 'truth.json').read_text())
+RECORDED = sorted(TRUTH)
+
+
+def recorded(index):
+    name = RECORDED[index]
+    trace = Trace(f'recorded-{name}', 'recorded', index)
+    lines = gzip.decompress((FOLDER / f'{name}.csv.gz').read_bytes()).decode().splitlines()[1:]
+    trace.samples = [tuple(float(field) for field in line.split(',')) for line in lines]
+    trace.fills = [Fill(*fill) for fill in TRUTH[name]]
+    return trace
+
+
 def make(name, seed):
+    """seed: of the family 'recorded', which one of them."""
+    if name == 'recorded':
+        return recorded(seed)
     rng = random.Random(f'{name}/{seed}')
     trace = Trace(f'{name}-{seed}', name, seed)
     FAMILIES[name](World(rng), trace)
@@ -444,3 +467,5 @@ def corpus(seed, n):
     names = list(FAMILIES)
     for i in range(n):
         yield make(names[i % len(names)], seed * 100000 + i // len(names))
+    for i in range(len(RECORDED)):
+        yield recorded(i)

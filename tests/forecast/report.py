@@ -168,8 +168,9 @@ INTRODUCTION = '''# The forecast
 
 Written by `./dev forecast-table`; not by hand. {count} traces of {families} families, seed {seed}: {months:.0f} months of hosts
 that live, {fills} of which fill up. Each trace follows from its family's name and the seed (`tests/forecast/corpus.py`);
-sizes, sampling steps, calm phases and the noise beneath are drawn alike for all families. The constants of the forecast were
-chosen on other seeds.
+sizes, sampling steps, calm phases and the noise beneath are drawn alike for all families. The family `recorded` is what real
+Docker did to real partitions while the guard only observed (`tests/forecast/record_drills`). The constants of the forecast were
+chosen on other seeds, and without the recorded ones.
 
 A fill is *announced* when warning or worse stands at the moment it is full; *in time*, when it was raised with at least half of
 the time left that there was from the onset, or four hours, whichever is less. A *flap* is a clear between onset and full. A
