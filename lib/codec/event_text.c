@@ -16,6 +16,12 @@ static void used_format(const PartitionSample *s, Units buf) {
         permyriad_format(event_phrase_used(s->total_bytes, s->free_bytes, s->avail_bytes), buf);
 }
 
+/* Before the causes, which may be long. */
+static void say_observing(Text *text, const Event *e) {
+        if (e->observing && e->level >= LEVEL_CRITICAL)
+                text_append(text, " (mode observe, nothing is touched)");
+}
+
 static void say_level_raised(Text *text, const Event *e) {
         const PartitionSample *space = &e->space;
         bool inodes = e->reason == REASON_INODES || e->reason == REASON_INODES_FORECAST;
@@ -30,16 +36,19 @@ static void say_level_raised(Text *text, const Event *e) {
                 text_appendf(text, " has used %s of its inodes: %" PRIu64 " files can still be made", used,
                                 space->avail_inodes);
                 (void) event_phrase_range(text, ", none in ", &e->full);
-        } else if (e->reason == REASON_FORECAST && event_phrase_range(text, " is full in ", &e->full))
+        } else if (e->reason == REASON_FORECAST && event_phrase_range(text, " is full in ", &e->full)) {
+                say_observing(text, e);
                 event_phrase_cause(text, ": ", e);
-        else {
+                return;
+        } else {
                 used_format(space, used);
                 text_appendf(text, " is %s full: %s left", used, bytes_format(space->avail_bytes, left));
                 (void) event_phrase_range(text, ", full in ", &e->full);
+                say_observing(text, e);
                 event_phrase_cause(text, "; ", e);
+                return;
         }
-        if (e->observing && e->level >= LEVEL_CRITICAL)
-                text_append(text, "; mode observe, nothing is touched");
+        say_observing(text, e);
 }
 
 static void say_level_cleared(Text *text, const Event *e) {

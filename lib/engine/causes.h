@@ -19,23 +19,30 @@ typedef struct Causes {
         char names[SURVEY_CAUSES_MAX][CONTAINER_NAME_MAX]; /* of their containers, which may be gone by the time they are told */
         uint32_t n_found;
         SurveyFacts facts;
+        double all_bytes;      /* that grew within it: at least what is known to have */
         uint64_t found_usec;   /* when it had ended; 0: never */
 
         uint64_t told_alert;   /* people were told of the causes of this one ... */
         uint64_t told_usec;    /* ... then ... */
-        Cause told;            /* ... and this was the first of them */
+        Cause told;            /* ... and this was the first of them, at ... */
+        int64_t told_bps;
 } Causes;
 
 void causes_begin(Causes *c, uint64_t until_usec);
 void causes_add(Causes *c, const Cause *cause);
-/* cpu_permyriad: of one core, that all surveys may take on the mean. urgent: people wait for an answer. */
-void causes_end(Causes *c, const SurveyFacts *facts, bool failed, uint32_t cpu_permyriad, bool urgent, uint64_t now_usec);
+/* cpu_permyriad: of one core, that surveys may take on the mean. urgent: people wait for an answer. bps: what the partition grew
+ * at in that time, as far as is known otherwise: what was freed meanwhile does not show in the facts. */
+void causes_end(Causes *c, const SurveyFacts *facts, bool failed, uint32_t cpu_permyriad, bool urgent, double bps, uint64_t now_usec);
+/* One is wanted as soon as the last one is earned. */
+void causes_hurry(Causes *c, uint64_t now_usec);
 
 /* A lot was given back, or it is over: what fills it from now on may be something else, and is news. */
 void causes_forget(Causes *c, uint64_t now_usec);
 
 /* What was found is not older than what people would take for now. */
 bool causes_are_fresh(const Causes *c, uint64_t now_usec);
+/* It grows at about the pace at which the survey has seen it grow: what was found is what grows now. */
+bool causes_fit(const Causes *c, double bps);
 /* Of all growth within that survey. */
 uint32_t causes_share_permyriad(const Causes *c, const Cause *cause);
 int64_t causes_bps(const Causes *c, const Cause *cause);

@@ -5,9 +5,6 @@
 
 #include "engine_internal.h"
 
-/* That log is the cause: what else grows beside it can wait. */
-#define LOG_EXPLAINS_PERMYRIAD 6000
-
 static int64_t to_ps(double ps) {
         /* Far beyond any disk, far within 64 bits. */
         const double most = 1e17;
@@ -91,8 +88,7 @@ static void add_raise(
         event->from = from;
         if (ranking->logs_explain)
                 events_set_log(e, event, ranking->logs[0].entry, ranking, now_usec);
-        if (event->share_permyriad < LOG_EXPLAINS_PERMYRIAD)
-                events_set_causes(e, event, now_usec);
+        events_set_causes(e, event, now_usec);
 }
 
 void events_add_levels(Engine *e, Plan *plan, Level from, const Ranking *ranking, uint64_t now_usec) {

@@ -358,7 +358,7 @@ static void say_nothing_left(Ladder *l, NothingLeft why) {
                 events_set_log(e, event, l->unread, l->ranking, l->now_usec);
         } else if (l->ranking->logs_explain)
                 events_set_log(e, event, l->ranking->logs[0].entry, l->ranking, l->now_usec);
-        else if (why == NOTHING_LEFT_OTHERS)
+        if (why != NOTHING_LEFT_UNREAD && why != NOTHING_LEFT_READ_ONLY)
                 events_set_causes(e, event, l->now_usec);
 }
 

@@ -8,8 +8,16 @@
 #define LOGS_EXPLAIN_MOST 0.6
 /* Whether one is wanted takes a walk over all logs that grow. */
 #define ASK_USEC (USEC_PER_SEC / 4)
+/* That log is the cause: what else grows beside it can wait. */
+#define LOG_EXPLAINS_PERMYRIAD 6000
 /* Less is not worth a line of an alert. */
 #define MINOR_PERMYRIAD 500
+
+static double partition_bps(const Engine *e, uint64_t now_usec) {
+        const Attribution *a = &e->attribution;
+
+        return a->started ? MAX(rate_read(&a->partition, plan_scale(e), a->since_usec, now_usec), 0.0) : 0;
+}
 
 void engine_promise_surveys(Engine *e) {
         e->causes.promised = true;
@@ -75,10 +83,19 @@ static bool is_about_bytes(Reason reason) {
         return reason == REASON_SPACE || reason == REASON_FORECAST;
 }
 
+/* By then logs have been freed, or something else has begun: what was seen then is not what fills it now. */
+static bool is_known(Engine *e, uint64_t now_usec) {
+        bool known = causes_are_fresh(&e->causes, now_usec) && causes_fit(&e->causes, partition_bps(e, now_usec));
+
+        if (!known)
+                causes_hurry(&e->causes, now_usec);
+        return known;
+}
+
 void events_set_causes(Engine *e, Event *event, uint64_t now_usec) {
         Causes *c = &e->causes;
 
-        if (!causes_are_fresh(c, now_usec) || !is_about_bytes(event->reason))
+        if (event->share_permyriad >= LOG_EXPLAINS_PERMYRIAD || !is_about_bytes(event->reason) || !is_known(e, now_usec))
                 return;
         for (uint32_t i = 0; i < c->n_found && event->n_causes < EVENT_CAUSES_MAX; i++)
                 if (causes_share_permyriad(c, c->found + i) >= MINOR_PERMYRIAD)
@@ -92,11 +109,13 @@ static void tell(Engine *e, uint64_t now_usec) {
         if (e->rules.level < LEVEL_WARNING || !is_about_bytes(e->rules.reason) ||
                         !causes_are_news(&e->causes, e->alert_id, now_usec))
                 return;
+        if (!is_known(e, now_usec))
+                return;
         events_set_causes(e, events_add_pending(e, EVENT_CAUSE_FOUND, now_usec), now_usec);
 }
 
 int unexplained_observe(Engine *e, const Observation *o) {
-        bool urgent = e->alert_id != 0 && e->causes.told_alert != e->alert_id;
+        bool urgent = e->alert_id != 0 && (e->causes.told_alert != e->alert_id || e->rules.level >= LEVEL_CRITICAL);
 
         if (o->type == OBSERVATION_CAUSE) {
                 if ((unsigned) o->cause.kind >= _CAUSE_KIND_MAX)
@@ -108,7 +127,8 @@ int unexplained_observe(Engine *e, const Observation *o) {
                 causes_begin(&e->causes, o->survey.until_usec);
                 return 0;
         }
-        causes_end(&e->causes, &o->survey.facts, o->survey.failed, e->config.attribution_cpu_permyriad, urgent, o->time_usec);
+        causes_end(&e->causes, &o->survey.facts, o->survey.failed, e->config.attribution_cpu_permyriad, urgent,
+                        partition_bps(e, o->time_usec), o->time_usec);
         if (o->survey.failed)
                 return 0;
         name_containers(e);

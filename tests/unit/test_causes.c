@@ -37,7 +37,7 @@ static void found(const Cause *causes, size_t n, const SurveyFacts *facts, uint6
         causes_begin(&c, now_usec);
         for (size_t i = 0; i < n; i++)
                 causes_add(&c, causes + i);
-        causes_end(&c, facts, false, 100, false, now_usec);
+        causes_end(&c, facts, false, 100, false, 0, now_usec);
 }
 
 static void found_one(const Cause *cause, uint64_t now_usec) {
@@ -68,7 +68,7 @@ static void the_largest_are_kept_in_their_order_whatever_order_they_come_in(void
                                 Cause one = cause_of(CAUSE_VOLUME, "v", orders[i][k]);
                                 causes_add(&c, &one);
                         }
-                        causes_end(&c, &facts, false, 100, false, 1);
+                        causes_end(&c, &facts, false, 100, false, 0, 1);
                         assert_int_equal(c.n_found, MIN(n, (size_t) SURVEY_CAUSES_MAX));
                         for (uint32_t k = 1; k < c.n_found; k++)
                                 assert_true(c.found[k].grown_bytes <= c.found[k - 1].grown_bytes);
@@ -213,7 +213,7 @@ static void what_one_took_is_earned_before_the_next(void **state) {
                 SurveyFacts facts = facts_of(0, cases[i].cpu_usec);
 
                 c = (Causes){};
-                causes_end(&c, &facts, false, cases[i].permyriad, cases[i].urgent, SEC(5));
+                causes_end(&c, &facts, false, cases[i].permyriad, cases[i].urgent, 0, SEC(5));
                 if (c.next_usec != SEC(5) + cases[i].wait_usec)
                         fail_msg("%zu: %" PRIu64, i, c.next_usec - SEC(5));
         }
@@ -228,7 +228,7 @@ static void one_that_has_failed_leaves_what_is_known_and_is_not_repeated_at_once
         causes_begin(&c, SEC(20));
         assert_true(c.due_usec == SEC(20));
         causes_add(&c, &other);
-        causes_end(&c, &none, true, 100, true, SEC(12));
+        causes_end(&c, &none, true, 100, true, 0, SEC(12));
         assert_true(c.due_usec == 0);
         assert_true(c.next_usec == SEC(12 + 60)); /* however urgent */
         assert_int_equal(c.n_found, 1);
@@ -244,11 +244,11 @@ static void what_is_over_lets_the_next_one_be_made_as_soon_as_it_is_earned(void 
         SurveyFacts cheap = facts_of(0, 10000), dear = facts_of(0, 1000000);
 
         (void) state;
-        causes_end(&c, &cheap, false, 100, false, SEC(5));
+        causes_end(&c, &cheap, false, 100, false, 0, SEC(5));
         assert_true(c.next_usec == SEC(65));
         causes_forget(&c, SEC(10));
         assert_true(c.next_usec == SEC(10));
-        causes_end(&c, &dear, false, 100, false, SEC(5));
+        causes_end(&c, &dear, false, 100, false, 0, SEC(5));
         causes_forget(&c, SEC(10));
         assert_true(c.next_usec == SEC(105));
         causes_forget(&c, SEC(500)); /* nothing is put off */

@@ -70,10 +70,8 @@ static void a_raised_level_tells_when_and_why(void **state) {
         e.observing = true;
         e.share_permyriad = 1200;
         e.is_protected = false;
-        assert_message(&e, "/var/lib/docker is full in 4 to 6 min: no log alone explains the growth, the "
-                           "largest part (12 %) "
-                           "is the log of `web` (compose shop/web) (214 MiB/s); mode observe, nothing is "
-                           "touched");
+        assert_message(&e, "/var/lib/docker is full in 4 to 6 min (mode observe, nothing is touched): no log alone explains "
+                           "the growth, the largest part (12 %) is the log of `web` (compose shop/web) (214 MiB/s)");
         e.container_id[0] = 0;
         e.level = LEVEL_WARNING;
         assert_message(&e, "/var/lib/docker is full in 4 to 6 min: no container's log explains the growth");
@@ -309,9 +307,9 @@ static void what_makes_it_grow_beside_logs_is_told_the_largest_first(void **stat
         e.n_causes = 2;
         e.reason = REASON_SPACE;
         e.observing = true;
-        assert_message(&e, "/var/lib/docker is 91 % full: 9 GiB left, full in 4 min; 71 % of the growth is the volume `pgdata` of `db` "
-                           "(base/1/2, by postgres (pid 4711), 12 MiB/s); 9.4 % images and build cache (by a process (pid 9), 1 KiB/s); "
-                           "mode observe, nothing is touched");
+        assert_message(&e, "/var/lib/docker is 91 % full: 9 GiB left, full in 4 min (mode observe, nothing is touched); 71 % of the growth is "
+                           "the volume `pgdata` of `db` (base/1/2, by postgres (pid 4711), 12 MiB/s); 9.4 % images and build cache (by a "
+                           "process (pid 9), 1 KiB/s)");
         /* Beside a log that has a part in it. */
         e.observing = false;
         e.n_causes = 1;
