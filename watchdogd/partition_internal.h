@@ -44,6 +44,7 @@ typedef struct ReadersLook {
 typedef struct SurveyLook {
         Errand *surveyor;  /* NULL: none is under way */
         ErrandStuck stuck; /* one that hung, and has not gone yet: nobody is sent after it */
+        uint64_t begun_usec;
         int32_t from_pid;  /* where there were too many processes for one survey, the next one goes on */
         bool failed_said;
 } SurveyLook;

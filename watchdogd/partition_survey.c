@@ -25,9 +25,12 @@ void partition_done_survey(Partition *p) {
 }
 
 static void give_up(Partition *p, int error) {
-        Observation o = {.type = OBSERVATION_SURVEY, .time_usec = clock_monotonic_usec(), .survey = {.ended = true, .failed = true}};
+        uint64_t now_usec = clock_monotonic_usec();
+        Observation o = {.type = OBSERVATION_SURVEY, .time_usec = now_usec, .survey = {.ended = true, .failed = true}};
         Event event = {.type = EVENT_NOTICE};
 
+        /* What it took is not known; at most all of the time. */
+        o.survey.facts.cpu_usec = now_usec - p->survey.begun_usec;
         partition_observe(p, &o);
         if (p->survey.failed_said)
                 return;
@@ -70,25 +73,31 @@ static void on_answer(const Message *answer, int error, void *userdata) {
         partition_decide(p);
 }
 
-void partition_make_survey(Partition *p, uint64_t now_usec) {
+static int send_surveyor(Partition *p, uint64_t window_usec) {
         Message order = {.type = MESSAGE_SURVEY};
-        uint64_t window_usec;
-        int r;
 
-        if (p->survey.surveyor || p->survey.stuck.worker || !engine_wants_survey(p->engine, now_usec, &window_usec))
-                return;
-        Observation o = {.type = OBSERVATION_SURVEY, .time_usec = now_usec,
-                         .survey = {.until_usec = now_usec + window_usec + SURVEYOR_EXTRA_USEC}};
-        partition_observe(p, &o);
         order.survey = (SurveyOrder){.n_roots = p->target.n_roots, .window_usec = window_usec, .from_pid = p->survey.from_pid,
                                      .read_bytes = p->world.config->attribution_read_bytes};
         memcpy(order.survey.look_path, p->target.look_path, sizeof(order.survey.look_path));
         for (uint32_t i = 0; i < p->target.n_roots; i++)
                 memcpy(order.survey.roots[i], p->target.roots[i].path, sizeof(order.survey.roots[i]));
-        r = errand_start(p->world.children, p->world.event,
+        return errand_start(p->world.children, p->world.event,
                 &(ErrandOrder){.role = ROLE_SURVEYOR, .say = {&order}, .timeout_usec = window_usec + SURVEYOR_EXTRA_USEC,
                                .on_done = on_answer, .userdata = p, .stuck = &p->survey.stuck},
                 &p->survey.surveyor);
+}
+
+void partition_make_survey(Partition *p, uint64_t now_usec) {
+        uint64_t window_usec;
+        int r;
+
+        if (p->survey.surveyor || p->survey.stuck.worker || !engine_wants_survey(p->engine, now_usec, &window_usec))
+                return;
+        p->survey.begun_usec = now_usec;
+        Observation o = {.type = OBSERVATION_SURVEY, .time_usec = now_usec,
+                         .survey = {.until_usec = now_usec + window_usec + SURVEYOR_EXTRA_USEC}};
+        partition_observe(p, &o);
+        r = send_surveyor(p, window_usec);
         if (r < 0)
                 give_up(p, r);
 }

@@ -14,6 +14,9 @@
 /* Less of the growth than that is not looked for in what processes write. */
 #define REST_PART 0.1
 #define REST_LEAST_BYTES MIB(1)
+/* Of a process that may have written elsewhere, about the amount that is missing here. */
+#define AMOUNT_LEAST 0.5
+#define AMOUNT_MOST 2.0
 
 static void sleep_usec(uint64_t usec) {
         struct timespec span = {.tv_sec = (time_t) (usec / USEC_PER_SEC), .tv_nsec = (long) (usec % USEC_PER_SEC * 1000)};
@@ -34,28 +37,46 @@ static SurveyPlace find_place(SurveySubject *p) {
                         return place;
         }
         place.cause.likely = true;
-        survey_causes_learn_cgroup(p);
-        memcpy(place.cause.container, p->container, sizeof(place.cause.container));
         return place;
 }
 
+/* How sure it is that what a process has written, and no file explains, went here. */
+typedef enum Suspicion {
+        NONE,  /* it has files where that may have gone, and it is not the amount that is missing here */
+        MAYBE, /* it has, and it is */
+        LIKELY,
+} Suspicion;
+
+static Suspicion suspect(const SurveyProcess *p, uint64_t rest_bytes) {
+        double part = (double) survey_process_unexplained(p) / (double) rest_bytes;
+
+        if (survey_process_unexplained(p) < REST_LEAST_BYTES || part < REST_PART)
+                return NONE;
+        if (!p->is_ambiguous)
+                return LIKELY;
+        return part >= AMOUNT_LEAST && part <= AMOUNT_MOST ? MAYBE : NONE;
+}
+
+static void ask_writer(Survey *s, SurveyProcess process, uint64_t *rest_bytes) {
+        _cleanup_close_ int process_fd = survey_look_open(s->proc_fd, process.pid);
+        SurveySubject subject = {.s = s, .process = &process, .process_fd = process_fd};
+
+        if (process_fd < 0)
+                return;
+        SurveyPlace place = find_place(&subject);
+        place.cause.grown_bytes = MIN(survey_process_unexplained(&process), *rest_bytes);
+        *rest_bytes -= place.cause.grown_bytes;
+        survey_causes_add(&subject, &place.cause);
+}
+
+/* Those with nothing that speaks for them first. */
 static void ask_writers(Survey *s, uint64_t rest_bytes) {
-        uint64_t least = (uint64_t) ((double) rest_bytes * REST_PART);
+        uint64_t all_bytes = rest_bytes;
 
-        for (size_t i = 0; i < s->writers.n && rest_bytes > 0; i++) {
-                SurveyProcess process = s->writers.items[i];
-                _cleanup_close_ int process_fd = survey_look_open(s->proc_fd, process.pid);
-                SurveySubject subject = {.s = s, .process = &process, .process_fd = process_fd};
-
-                if (process_fd < 0 || survey_process_unexplained(&process) < MAX(least, REST_LEAST_BYTES))
-                        continue;
-                SurveyPlace place = find_place(&subject);
-                if (place.cause.likely && process.writes_in_place)
-                        continue; /* a database that writes to where it has written before, most likely */
-                place.cause.grown_bytes = MIN(survey_process_unexplained(&process), rest_bytes);
-                rest_bytes -= place.cause.grown_bytes;
-                survey_causes_add(&subject, &place.cause);
-        }
+        for (Suspicion suspicion = LIKELY; suspicion > NONE; suspicion--)
+                for (size_t i = 0; i < s->writers.n && (double) rest_bytes >= REST_PART * (double) all_bytes; i++)
+                        if (suspect(s->writers.items + i, rest_bytes) == suspicion)
+                                ask_writer(s, s->writers.items[i], &rest_bytes);
 }
 
 /* ---- the survey ----------------------------------------------------------------------------------------------- */
@@ -84,12 +105,14 @@ static int make(Survey *s, SurveyFound *found) {
                 return r;
         sleep_usec(s->order->window_usec);
         r = survey_look_at_all(s, 2);
+        survey_look_settle(s);
         if (r >= 0)
                 r = read_free(s->order, &free_after, &total);
         if (r < 0)
                 return r;
         found->facts.window_usec = clock_monotonic_usec() - begun_usec;
         found->facts.grown_bytes = free_before - MIN(free_before, free_after);
+        found->facts.shrunk_bytes = free_after - MIN(free_before, free_after);
         found->facts.logs_bytes = s->logs_bytes;
         known = s->logs_bytes;
         for (uint32_t i = 0; i < s->n_causes; i++)
@@ -99,7 +122,7 @@ static int make(Survey *s, SurveyFound *found) {
                 ask_writers(s, rest);
         survey_causes_give(s, found);
         found->next_pid = s->next_pid;
-        found->facts.complete = s->next_pid == 0 && s->order->from_pid == 0;
+        found->facts.complete = s->next_pid == 0 && s->order->from_pid == 0 && !s->files_full;
         if (getrusage(RUSAGE_SELF, &usage) == 0) {
                 found->facts.cpu_usec = (uint64_t) (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * USEC_PER_SEC +
                         (uint64_t) (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);

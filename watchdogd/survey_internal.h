@@ -19,19 +19,23 @@
 /* While they are gathered: the smallest ones make room. */
 #define SURVEY_GATHERED_MAX 64
 /* Writers that are looked at closer. */
-#define SURVEY_WRITERS_MAX 4
+#define SURVEY_WRITERS_MAX 8
 /* Held by a deleted file that does not grow: worth a word from that part of the partition on. */
 #define SURVEY_HELD_PART 64
 
 typedef struct SurveyFile {
         uint64_t device, inode; /* inode 0: free */
         uint64_t bytes;         /* allocated, in the last look that saw it */
-        bool counted;           /* in this look: it may be open several times */
+        bool counted;           /* in this look: it may be open several times ... */
+        uint16_t cause;         /* ... its growth is in that cause (a place in causes, from 1 on; 0: none) ... */
+        int32_t writer_pid;     /* ... as that one's, who has written ... */
+        uint64_t writer_bytes;  /* ... so much within the survey */
 } SurveyFile;
 
 typedef struct SurveyProcess {
-        int32_t pid;
-        bool writes_in_place; /* it has files open for writing that do not grow */
+        int32_t pid, parent;  /* parent 0: it has not written enough to matter */
+        bool seen;            /* by the second look, too */
+        bool is_ambiguous;    /* it has files open for writing that do not grow, or lie on other disks: that is where it may write */
         uint64_t written;   /* by the first look; then: within the survey ... */
         uint64_t explained; /* ... of which that much went to files that were seen to grow */
 } SurveyProcess;
@@ -62,6 +66,7 @@ typedef struct Survey {
         uint32_t n_causes;
         uint64_t logs_bytes;
         SurveyWriters writers; /* as the second look has found them */
+        bool files_full; /* there were more than can be kept */
 } Survey;
 
 /* The process that is looked at. */
@@ -83,15 +88,21 @@ void survey_look_done(Survey *s);
 int survey_look_at_all(Survey *s, unsigned number);
 /* Of a process; negative errno: it is gone, or a thread of the kernel. */
 int survey_look_open(int proc_fd, int32_t pid);
-/* A file on the partition that was made within the survey, in the hands of that process right now. */
+/* A file on the partition that was made within the survey, with something in it, in the hands of that process right now. */
 bool survey_look_peek(SurveySubject *p, SurveyPlace *ret_place);
+/* Of what parents have written, what children of theirs had written before the survey: it counts for the parent once they
+ * have ended. To be called after the second look. */
+void survey_look_settle(Survey *s);
 
 /* ---- survey_causes.c */
 
 /* What that file is to people. */
 SurveyPlace survey_causes_place(SurveySubject *p, const SurveyMount *mount, const char *link, const struct statx *stx);
 /* A file grew by that much, or is held without a name. */
-void survey_causes_add_file(SurveySubject *p, const SurveyMount *mount, const char *link, const struct statx *stx, uint64_t grown_bytes);
+void survey_causes_add_file(SurveySubject *p, const SurveyMount *mount, const char *link, const struct statx *stx, uint64_t grown_bytes,
+                SurveyFile *file);
+/* It is open in another process as well, which has written more: he is named. */
+void survey_causes_rename_writer(SurveySubject *p, SurveyFile *file);
 /* The same for what was inferred. */
 void survey_causes_add(SurveySubject *p, Cause *cause);
 void survey_causes_learn_cgroup(SurveySubject *p);

@@ -18,6 +18,8 @@
 #define FILES_PLACES 65536u
 #define FILES_MAX (FILES_PLACES / 4 * 3)
 #define PROCESSES_MAX 65536u
+/* What a child has written that ends within the survey matters from there on: it is a read more for each that has. */
+#define PARENT_LEAST_BYTES MIB(1)
 /* Files are stamped with the time of the last tick. */
 #define TICK_USEC (10 * USEC_PER_MSEC)
 
@@ -41,7 +43,10 @@ static SurveyFile *file_find(Survey *s, uint64_t device, uint64_t inode) {
         for (; s->files[at].inode != 0; at = (at + 1) % FILES_PLACES)
                 if (s->files[at].inode == inode && s->files[at].device == device)
                         return s->files + at;
-        return s->n_files < FILES_MAX ? s->files + at : NULL;
+        if (s->n_files < FILES_MAX)
+                return s->files + at;
+        s->files_full = true;
+        return NULL;
 }
 
 static void file_set(Survey *s, SurveyFile *file, const struct statx *stx, uint64_t device) {
@@ -54,7 +59,7 @@ static void file_set(Survey *s, SurveyFile *file, const struct statx *stx, uint6
 static bool is_fresh(const Survey *s, const struct statx *stx) {
         uint64_t born_usec = (uint64_t) stx->stx_btime.tv_sec * USEC_PER_SEC + stx->stx_btime.tv_nsec / 1000;
 
-        return stx->stx_mask & STATX_BTIME && born_usec + TICK_USEC >= s->begun_wall_usec;
+        return stx->stx_mask & STATX_BTIME && born_usec + TICK_USEC >= s->begun_wall_usec && born_usec <= clock_wall_usec() + TICK_USEC;
 }
 
 /* ---- one descriptor ------------------------------------------------------------------------------------------- */
@@ -66,57 +71,75 @@ static const SurveyMount *mount_of(SurveySubject *p, const char *number) {
         return fdinfo_read(p->process_fd, number, &info) ? survey_mounts_find(&p->s->mounts, p->process_fd, info.mount_id) : NULL;
 }
 
-/* A regular file on the partition that is open for writing. */
-static const SurveyMount *look_at_writable(SurveySubject *p, int dir_fd, const char *number, char link[static PATH_MAX], struct statx *ret_stx) {
+static bool is_deleted(const char *link, ssize_t n) {
+        static const char deleted[] = " (deleted)";
+        const ssize_t n_deleted = (ssize_t) strlen(deleted);
+
+        return n > n_deleted && streq(link + n - n_deleted, deleted);
+}
+
+/* A regular file on the partition that is open for writing, or held without a name. Where the process has others open for writing,
+ * that is noted: what it writes may go there. */
+static const SurveyMount *look_at_file(SurveySubject *p, int dir_fd, const char *number, char link[static PATH_MAX],
+                struct statx *ret_stx) {
         const SurveyMount *mount;
         struct stat st;
         char path[32];
         ssize_t n;
 
-        /* The mode of the link tells how the file was opened: proc(5). */
-        if (fstatat(dir_fd, number, &st, AT_SYMLINK_NOFOLLOW) < 0 || !(st.st_mode & S_IWUSR))
-                return NULL;
         n = readlinkat(dir_fd, number, link, PATH_MAX - 1);
         if (n <= 0 || link[0] != '/') /* "socket:[4711]", "pipe:[4711]" */
                 return NULL;
         link[n] = 0;
-        if (strncmp(link, "/dev/", strlen("/dev/")) == 0)
+        if (streq(link, "/dev/null") || strncmp(link, "/dev/pts/", strlen("/dev/pts/")) == 0 ||
+            strncmp(link, "/memfd:", strlen("/memfd:")) == 0)
+                return NULL;
+        /* The mode of the link tells how the file was opened: proc(5). */
+        bool is_writable = fstatat(dir_fd, number, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mode & S_IWUSR;
+        if (!is_writable && !is_deleted(link, n))
                 return NULL;
         mount = mount_of(p, number);
+        if (!mount) {
+                p->process->is_ambiguous = p->process->is_ambiguous || is_writable;
+                return NULL;
+        }
         (void) snprintf(path, sizeof(path), "fd/%.12s", number);
-        if (!mount || statx(p->process_fd, path, AT_STATX_DONT_SYNC,
-                            STATX_TYPE | STATX_INO | STATX_BLOCKS | STATX_NLINK | STATX_BTIME, ret_stx) < 0)
+        if (statx(p->process_fd, path, AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO | STATX_BLOCKS | STATX_NLINK | STATX_BTIME,
+                  ret_stx) < 0)
                 return NULL;
         return S_ISREG(ret_stx->stx_mode) && ret_stx->stx_ino != 0 ? mount : NULL;
 }
 
 static void look_at_descriptor(SurveySubject *p, int dir_fd, const char *number) {
-        uint64_t device, grown = 0, held;
         const SurveyMount *mount;
         Survey *s = p->s;
         char link[PATH_MAX];
         struct statx stx;
         SurveyFile *file;
 
-        mount = look_at_writable(p, dir_fd, number, link, &stx);
+        mount = look_at_file(p, dir_fd, number, link, &stx);
         if (!mount)
                 return;
-        device = makedev(stx.stx_dev_major, stx.stx_dev_minor);
+        uint64_t device = makedev(stx.stx_dev_major, stx.stx_dev_minor), bytes = stx.stx_blocks * 512, grown = 0;
         file = file_find(s, device, stx.stx_ino);
-        if (!file || file->counted)
+        if (!file)
                 return;
-        if (file->inode != 0)
-                grown = stx.stx_blocks * 512 - MIN(file->bytes, stx.stx_blocks * 512);
-        else if (s->look == 2 && is_fresh(s, &stx))
-                grown = stx.stx_blocks * 512;
-        held = stx.stx_nlink == 0 ? stx.stx_blocks * 512 : 0;
-        if (s->look == 2) {
-                p->process->explained += grown;
-                p->process->writes_in_place = p->process->writes_in_place || (file->inode != 0 && grown == 0);
+        if (file->counted) {
+                survey_causes_rename_writer(p, file);
+                return;
         }
+        bool was_known = file->inode != 0;
+        if (was_known)
+                grown = bytes - MIN(file->bytes, bytes);
+        else if (s->look == 2 && is_fresh(s, &stx))
+                grown = bytes;
         file_set(s, file, &stx, device);
-        if (s->look == 2 && (grown > 0 || held >= s->held_least_bytes))
-                survey_causes_add_file(p, mount, link, &stx, grown);
+        if (s->look != 2)
+                return;
+        p->process->explained += grown;
+        p->process->is_ambiguous = p->process->is_ambiguous || (was_known && grown == 0);
+        if (grown > 0 || (stx.stx_nlink == 0 && bytes > 0))
+                survey_causes_add_file(p, mount, link, &stx, grown, file);
 }
 
 /* ---- one process ---------------------------------------------------------------------------------------------- */
@@ -163,6 +186,18 @@ static uint64_t read_written(int process_fd) {
         return written - MIN(written, cancelled);
 }
 
+/* Field 4 of stat, behind the command, which may hold blanks and brackets. */
+static int32_t read_parent(int process_fd) {
+        char text[512];
+        const char *at;
+        int32_t parent;
+
+        if (process_read(process_fd, "stat", text, sizeof(text)) <= 0)
+                return 0;
+        at = strrchr(text, ')');
+        return at && sscanf(at + 1, " %*c %d", &parent) == 1 ? parent : 0;
+}
+
 static SurveyProcess *process_find(Survey *s, int32_t pid) {
         size_t low = 0, high = s->n_processes;
 
@@ -187,15 +222,39 @@ static SurveyProcess *process_take(Survey *s, int32_t pid, int process_fd, Surve
                         return NULL;
                 p = s->processes + s->n_processes++;
                 *p = (SurveyProcess){.pid = pid, .written = written};
+                if (written >= PARENT_LEAST_BYTES)
+                        p->parent = read_parent(process_fd);
                 return p;
         }
         p = process_find(s, pid);
-        if (p && written >= p->written) {
+        if (p && !p->seen && written >= p->written) {
+                p->seen = true;
+                p->is_ambiguous = false;
                 p->written = written - p->written;
                 return p;
         }
         *fresh = (SurveyProcess){.pid = pid, .written = written};
         return fresh;
+}
+
+/* Of a process whose first thread has ended: another one of its threads, through which the same is seen. A thread of the kernel
+ * has no other. */
+static int open_other_thread(int proc_fd, int32_t pid) {
+        _Alignas(struct dirent64) char buf[1024];
+        _cleanup_close_ int dir_fd = -EBADF;
+        char path[32];
+        ssize_t n;
+
+        (void) snprintf(path, sizeof(path), "%d/task", pid);
+        dir_fd = openat(proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        n = dir_fd < 0 ? -1 : getdents64(dir_fd, buf, sizeof(buf));
+        for (ssize_t at = 0; at < n; at += ((const struct dirent64 *) (buf + at))->d_reclen) {
+                const char *name = ((const struct dirent64 *) (buf + at))->d_name;
+
+                if (is_number(name) && strtol(name, NULL, 10) != pid)
+                        return openat(dir_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        }
+        return -ENOENT;
 }
 
 int survey_look_open(int proc_fd, int32_t pid) {
@@ -205,7 +264,7 @@ int survey_look_open(int proc_fd, int32_t pid) {
         /* A thread of the kernel, and what has ended, has no program, and no descriptors either. */
         (void) snprintf(path, sizeof(path), "%s/exe", number);
         if (readlinkat(proc_fd, path, nothing, sizeof(nothing)) < 0 && errno == ENOENT)
-                return -ENOENT;
+                return open_other_thread(proc_fd, pid);
         return openat(proc_fd, number, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
@@ -245,8 +304,21 @@ static void look_at_process(Survey *s, int32_t pid) {
         if (!subject.process)
                 return;
         look_at_descriptors(&subject);
-        if (s->look == 2)
+        if (s->look == 2 && subject.process == &fresh)
                 writers_consider(&s->writers, subject.process);
+}
+
+void survey_look_settle(Survey *s) {
+        for (size_t i = 0; i < s->n_processes; i++) {
+                const SurveyProcess *p = s->processes + i;
+                SurveyProcess *parent = !p->seen && p->parent > 0 ? process_find(s, p->parent) : NULL;
+
+                if (parent && parent->seen)
+                        parent->written -= MIN(parent->written, p->written);
+        }
+        for (size_t i = 0; i < s->n_processes; i++)
+                if (s->processes[i].seen)
+                        writers_consider(&s->writers, s->processes + i);
 }
 
 int survey_look_at_all(Survey *s, unsigned number) {
@@ -259,6 +331,7 @@ int survey_look_at_all(Survey *s, unsigned number) {
         s->look = number;
         s->n_descriptors = 0;
         s->deadline_usec = clock_monotonic_usec() + LOOK_USEC;
+        survey_mounts_begin_look(&s->mounts, s->deadline_usec);
         for (uint32_t i = 0; number == 2 && i < FILES_PLACES; i++)
                 s->files[i].counted = false;
         while ((n = getdents64(dir_fd, buf, sizeof(buf))) > 0) {
@@ -291,8 +364,8 @@ bool survey_look_peek(SurveySubject *p, SurveyPlace *ret_place) {
                 struct statx stx;
 
                 d = (const struct dirent64 *) (buf + at);
-                mount = is_number(d->d_name) ? look_at_writable(p, dir_fd, d->d_name, link, &stx) : NULL;
-                if (!mount || !is_fresh(p->s, &stx))
+                mount = is_number(d->d_name) ? look_at_file(p, dir_fd, d->d_name, link, &stx) : NULL;
+                if (!mount || !is_fresh(p->s, &stx) || stx.stx_blocks == 0)
                         continue;
                 *ret_place = survey_causes_place(p, mount, link, &stx);
                 if (!ret_place->is_log)

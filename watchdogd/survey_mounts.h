@@ -16,17 +16,26 @@ typedef struct SurveyMount {
         uint32_t space;  /* whose */
 } SurveyMount;
 
-/* A mount namespace. */
+/* A mount namespace, as those see it that have that root in it. */
 typedef struct SurveySpace {
-        uint64_t inode;
+        uint64_t inode, root;
+        bool is_host;
         char container[CONTAINER_ID_MAX]; /* that it is the namespace of; empty: of none of Docker's */
 } SurveySpace;
 
+/* A mount of the partition in the namespace of this process. */
+typedef struct SurveyPart {
+        char *root, *point;
+} SurveyPart;
+
 typedef struct SurveyMounts {
         const SurveyOrder *order;
-        Mounts host;      /* as this process sees them */
+        Mounts host;      /* as this process sees them, without those that hold no files of a disk */
         uint64_t device;  /* of the partition, as mountinfo has it */
-        char root[CONFIG_PATH_MAX], point[CONFIG_PATH_MAX]; /* of the mount that the partition is looked at through */
+        SurveyPart *parts; /* where it is mounted here */
+        size_t n_parts, parts_capacity;
+        uint64_t host_inode;    /* of the namespace of PID 1 */
+        uint64_t deadline_usec; /* nothing is read after that */
         SurveyMount *items;
         size_t n, capacity;
         SurveySpace *spaces;
@@ -39,6 +48,8 @@ typedef struct SurveyMounts {
 /* Finds the partition by order->look_path. -ENOENT: it is not mounted here; other errors of opening it; -ENOMEM. */
 int survey_mounts_init(SurveyMounts *m, int proc_fd, const SurveyOrder *order);
 void survey_mounts_done(SurveyMounts *m);
+/* Ids and namespaces are used again as soon as they are free: what was read is good for one look. */
+void survey_mounts_begin_look(SurveyMounts *m, uint64_t deadline_usec);
 
 /* NULL: it lies elsewhere, or is in no namespace of that process. Namespaces are read where they are met first: the process's
  * own, and where the mount is not in that, those of its threads (dockerd unpacks images in a thread with one of its own). */

@@ -12,21 +12,23 @@
 #define ID_DIGITS (CONTAINER_ID_MAX - 1)
 
 /* The end of a path says more than its beginning. */
-static void set_path(Cause *cause, const char *path) {
-        size_t n = strlen(path), room = sizeof(cause->path) - 1;
+static void set_end(char *dst, size_t dst_bytes, const char *path) {
+        size_t n = strlen(path);
         const char *from = path;
+        char shortened[CAUSE_PATH_MAX + 8];
 
-        if (n > room) {
-                from = path + n - room + 3;
-                while ((*from & 0xC0) == 0x80) /* not within a character */
-                        from++;
-                char shortened[CAUSE_PATH_MAX + 8];
-                (void) snprintf(shortened, sizeof(shortened), "...%s", from);
-                (void) text_sanitize(cause->path, sizeof(cause->path), shortened, strlen(shortened));
+        if (n < dst_bytes) {
+                (void) text_sanitize(dst, dst_bytes, path, n);
                 return;
         }
-        (void) text_sanitize(cause->path, sizeof(cause->path), path, n);
+        from = path + n - (dst_bytes - 1) + 3;
+        while ((*from & 0xC0) == 0x80) /* not within a character */
+                from++;
+        (void) snprintf(shortened, sizeof(shortened), "...%s", from);
+        (void) text_sanitize(dst, dst_bytes, shortened, strlen(shortened));
 }
+
+static void set_path(Cause *cause, const char *path) { set_end(cause->path, sizeof(cause->path), path); }
 
 /* "<id>-json.log" and its rotated segments, in the folder of that container; what other drivers keep there. */
 static bool is_log(const char *container, const char *file) {
@@ -102,7 +104,7 @@ static void place_on_host(const SurveyOrder *order, const SurveySight *sight, co
                 place->cause.kind = CAUSE_JOURNAL;
         else if (sight->container[0]) {
                 place->cause.kind = CAUSE_BIND_MOUNT;
-                (void) text_sanitize(place->cause.name, sizeof(place->cause.name), sight->folder, strlen(sight->folder));
+                set_end(place->cause.name, sizeof(place->cause.name), sight->folder);
                 set_path(&place->cause, sight->link);
         }
 }
@@ -151,7 +153,8 @@ void survey_place_read_cgroup(const char *text, char *container, char *service) 
                     strncmp(unit, "user@", strlen("user@")) != 0)
                         (void) text_sanitize(service, CAUSE_NAME_MAX, unit, (size_t) (at - unit) + strlen(".service"));
         }
-        if (digits) {
+        /* A user's own manager gives names as he likes. */
+        if (digits && !strstr(text, "/user.slice/")) {
                 memcpy(container, digits, ID_DIGITS);
                 container[ID_DIGITS] = 0;
         }

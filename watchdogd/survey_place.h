@@ -22,6 +22,6 @@ typedef struct SurveyPlace {
 
 SurveyPlace survey_place_find(const SurveyOrder *order, const SurveySight *sight);
 
-/* Of /proc/PID/cgroup: the container, by the last 64 hexadecimal digits in it (""), and the service (""). Both buffers are
+/* Of /proc/PID/cgroup: the container, by the last 64 hexadecimal digits in it, not of a user's own (""), and the service (""). Both buffers are
  * CAUSE_NAME_MAX long. */
 void survey_place_read_cgroup(const char *text, char *container, char *service);

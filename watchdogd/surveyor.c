@@ -3,6 +3,8 @@
 /* Looks twice through all processes for what grows on a partition and is no log, and ends. A process of its own: it takes its
  * time, and where it hangs the watcher's looks go on. */
 
+#include <sys/resource.h>
+
 #include "macros.h"
 #include "role.h"
 #include "survey.h"
@@ -16,6 +18,8 @@ int surveyor_run(const RoleContext *context) {
 
         if (!order || !answer || message_receive(context->channel_fd, order, false) < 0 || order->type != MESSAGE_SURVEY)
                 return EXIT_FAILURE;
+        /* The unit's own priority is for those that must not be late. */
+        (void) setpriority(PRIO_PROCESS, 0, 5);
         r = writer_open_proc(&proc_fd);
         if (r < 0)
                 return EXIT_FAILURE;

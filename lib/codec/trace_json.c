@@ -131,6 +131,7 @@ static const Field survey_fields[] = {
         U64(Observation, survey.until_usec, "until_usec"),
         U64(Observation, survey.facts.window_usec, "window_usec"),
         U64(Observation, survey.facts.grown_bytes, "grown_bytes"),
+        U64(Observation, survey.facts.shrunk_bytes, "shrunk_bytes"),
         U64(Observation, survey.facts.logs_bytes, "logs_bytes"),
         U64(Observation, survey.facts.cpu_usec, "cpu_usec"),
         U64(Observation, survey.facts.read_bytes, "read_bytes"),

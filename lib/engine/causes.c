@@ -24,7 +24,8 @@
 #define WINDOW_LEAST_USEC (USEC_PER_SEC / 2)
 #define WINDOW_MOST_USEC (15 * USEC_PER_SEC)
 
-void causes_begin(Causes *c, uint64_t until_usec) {
+void causes_begin(Causes *c, uint64_t until_usec, uint64_t freed_bytes) {
+        c->freed_bytes = freed_bytes;
         c->due_usec = until_usec;
         c->n_coming = 0;
 }
@@ -50,13 +51,13 @@ static bool is_same(const Cause *a, const Cause *b) {
                         (named || streq(a->command, b->command));
 }
 
-/* At least what is known to have grown: what was freed meanwhile does not show in the partition. */
-static double all_growth(const Causes *c) {
-        double known = (double) c->facts.logs_bytes;
+/* At least what is known to have grown: what was given back meanwhile, by acts or by others, does not show in the partition. */
+static double all_growth(const Causes *c, uint64_t freed_bytes) {
+        double known = (double) c->facts.logs_bytes, shown = (double) c->facts.grown_bytes - (double) c->facts.shrunk_bytes;
 
         for (uint32_t i = 0; i < c->n_found; i++)
                 known += (double) c->found[i].grown_bytes;
-        return MAX(known, (double) c->facts.grown_bytes);
+        return MAX(known, shown + (double) freed_bytes);
 }
 
 /* There are so many processes that a survey sees a part of them: what the one before has found is as true. */
@@ -71,7 +72,8 @@ static void keep_other_part(Causes *c) {
         }
 }
 
-void causes_end(Causes *c, const SurveyFacts *facts, bool failed, uint32_t cpu_permyriad, bool urgent, double bps, uint64_t now_usec) {
+void causes_end(Causes *c, const SurveyFacts *facts, bool failed, uint32_t cpu_permyriad, bool urgent, uint64_t freed_bytes,
+                uint64_t now_usec) {
         uint64_t budget_usec = cpu_permyriad > 0 ? MIN(facts->cpu_usec, USEC_PER_HOUR) * 10000 / cpu_permyriad : USEC_PER_HOUR;
 
         c->due_usec = 0;
@@ -85,7 +87,7 @@ void causes_end(Causes *c, const SurveyFacts *facts, bool failed, uint32_t cpu_p
         memcpy(c->found, c->coming, sizeof(c->found));
         c->n_found = c->n_coming;
         c->facts = *facts;
-        c->all_bytes = MAX(all_growth(c), bps * (double) facts->window_usec / 1e6);
+        c->all_bytes = all_growth(c, freed_bytes - MIN(freed_bytes, c->freed_bytes));
         c->found_usec = now_usec;
 }
 
@@ -106,7 +108,7 @@ bool causes_are_fresh(const Causes *c, uint64_t now_usec) {
 bool causes_fit(const Causes *c, double bps) {
         double then_bps = c->facts.window_usec > 0 ? c->all_bytes / (double) c->facts.window_usec * 1e6 : 0;
 
-        return bps <= ANOTHER_PACE * then_bps && bps >= then_bps / ANOTHER_PACE;
+        return bps <= ANOTHER_PACE * then_bps;
 }
 
 uint32_t causes_share_permyriad(const Causes *c, const Cause *cause) {

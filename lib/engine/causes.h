@@ -12,6 +12,7 @@ typedef struct Causes {
         uint64_t next_usec;    /* not before ... */
         uint64_t budget_usec;  /* ... and never before that: what the last one took has to be earned first */
         uint64_t due_usec;     /* one is under way, and has ended by then; 0: none is */
+        uint64_t freed_bytes;  /* by acts, before it was begun */
         Cause coming[SURVEY_CAUSES_MAX]; /* of that one */
         uint32_t n_coming;
 
@@ -28,11 +29,11 @@ typedef struct Causes {
         int64_t told_bps;
 } Causes;
 
-void causes_begin(Causes *c, uint64_t until_usec);
+void causes_begin(Causes *c, uint64_t until_usec, uint64_t freed_bytes);
 void causes_add(Causes *c, const Cause *cause);
-/* cpu_permyriad: of one core, that surveys may take on the mean. urgent: people wait for an answer. bps: what the partition grew
- * at in that time, as far as is known otherwise: what was freed meanwhile does not show in the facts. */
-void causes_end(Causes *c, const SurveyFacts *facts, bool failed, uint32_t cpu_permyriad, bool urgent, double bps, uint64_t now_usec);
+/* cpu_permyriad: of one core, that surveys may take on the mean. urgent: people wait for an answer. freed_bytes: by acts, so far. */
+void causes_end(Causes *c, const SurveyFacts *facts, bool failed, uint32_t cpu_permyriad, bool urgent, uint64_t freed_bytes,
+                uint64_t now_usec);
 /* One is wanted as soon as the last one is earned. */
 void causes_hurry(Causes *c, uint64_t now_usec);
 
@@ -41,7 +42,7 @@ void causes_forget(Causes *c, uint64_t now_usec);
 
 /* What was found is not older than what people would take for now. */
 bool causes_are_fresh(const Causes *c, uint64_t now_usec);
-/* It grows at about the pace at which the survey has seen it grow: what was found is what grows now. */
+/* It grows no faster than the survey has seen it grow: what was found is what grows now. */
 bool causes_fit(const Causes *c, double bps);
 /* Of all growth within that survey. */
 uint32_t causes_share_permyriad(const Causes *c, const Cause *cause);

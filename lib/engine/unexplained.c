@@ -13,10 +13,13 @@
 /* Less is not worth a line of an alert. */
 #define MINOR_PERMYRIAD 500
 
-static double partition_bps(const Engine *e, uint64_t now_usec) {
+/* Over the last seconds: a step of before, as of an image, is none of that. */
+#define PACE_SCALE 1
+
+static double pace_bps(const Engine *e, uint64_t now_usec) {
         const Attribution *a = &e->attribution;
 
-        return a->started ? MAX(rate_read(&a->partition, plan_scale(e), a->since_usec, now_usec), 0.0) : 0;
+        return a->started ? MAX(rate_read(&a->partition, PACE_SCALE, a->since_usec, now_usec), 0.0) : 0;
 }
 
 void engine_promise_surveys(Engine *e) {
@@ -85,7 +88,7 @@ static bool is_about_bytes(Reason reason) {
 
 /* By then logs have been freed, or something else has begun: what was seen then is not what fills it now. */
 static bool is_known(Engine *e, uint64_t now_usec) {
-        bool known = causes_are_fresh(&e->causes, now_usec) && causes_fit(&e->causes, partition_bps(e, now_usec));
+        bool known = causes_are_fresh(&e->causes, now_usec) && causes_fit(&e->causes, pace_bps(e, now_usec));
 
         if (!known)
                 causes_hurry(&e->causes, now_usec);
@@ -124,11 +127,11 @@ int unexplained_observe(Engine *e, const Observation *o) {
                 return 0;
         }
         if (!o->survey.ended) {
-                causes_begin(&e->causes, o->survey.until_usec);
+                causes_begin(&e->causes, o->survey.until_usec, e->freed_total_bytes);
                 return 0;
         }
         causes_end(&e->causes, &o->survey.facts, o->survey.failed, e->config.attribution_cpu_permyriad, urgent,
-                        partition_bps(e, o->time_usec), o->time_usec);
+                        e->freed_total_bytes, o->time_usec);
         if (o->survey.failed)
                 return 0;
         name_containers(e);

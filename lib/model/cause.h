@@ -44,7 +44,8 @@ typedef struct Cause {
 
 typedef struct SurveyFacts {
         uint64_t window_usec; /* between the two looks */
-        uint64_t grown_bytes; /* the partition, in that time; 0: nothing, or it shrank */
+        uint64_t grown_bytes; /* the partition, in that time; 0: nothing, or it shrank ... */
+        uint64_t shrunk_bytes; /* ... by that much */
         uint64_t logs_bytes;  /* ... of which container logs */
         uint64_t cpu_usec;    /* what the survey itself took */
         uint64_t read_bytes;  /* ... and had to read from disks */

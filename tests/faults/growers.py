@@ -7,6 +7,7 @@ is a process called NAME that writes so much, until it is ended:
 
     hold     to one file that it keeps open
     deleted  to a file that it has unlinked
+    held     10 MiB to a file that it has unlinked, and then no more
     small    to many files of 1 MiB, each made, written and closed
     spawn    the same by a program of its own for each file, which soon ends
     inplace  over and over the same 8 MiB: nothing grows
@@ -43,13 +44,17 @@ def write_to(fd, pace, total=None):
 
 def main(mode, path, bytes_per_sec, name):
     pace = Pace(int(bytes_per_sec))
-    if mode in ('hold', 'deleted', 'inplace'):
+    if mode in ('hold', 'deleted', 'held', 'inplace'):
         fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    if mode == 'deleted':
+    if mode in ('deleted', 'held'):
         os.unlink(path)
     if mode == 'inplace':
         os.write(fd, bytes(8 * MIB))
+    if mode == 'held':
+        os.write(fd, bytes(10 * MIB))
     print('ready', flush=True)
+    while mode == 'held':
+        time.sleep(60)
     if mode in ('hold', 'deleted'):
         write_to(fd, pace)
     for i in range(1 << 30):

@@ -160,6 +160,96 @@ def test_who_writes_much_and_takes_nothing_is_not_accused(row, rig):
     assert all(c['command'] != 'database' for c in survey(p)['causes']), survey(p)
 
 
+def test_another_writer_is_not_told_under_the_name_of_the_one_before(row, rig):
+    row(injected='a leak that was looked into, and then another process that writes ten times as fast',
+        holds=['the second one is named, by the alert or soon after it'])
+    p = rig.partition('sick', size=384 * MIB)
+    rig.start()
+    fill_but(rig, p, 70)
+    Grower(rig, 'hold', f'{p.mount}/leak', 'slowleak', bytes_per_sec=3_000_000)
+    assert first_cause(rig, p)['command'] == 'slowleak'
+    Grower(rig, 'hold', f'{p.mount}/dump', 'mysqldump', bytes_per_sec=20_000_000)
+    begun = len(rig.events(partition=p))
+
+    def named():
+        new = [e for e in rig.events(partition=p)[begun:] if 'DISKBRAKE_CAUSE' in e]
+        assert not any(e['DISKBRAKE_CAUSE_COMMAND'] == 'slowleak' for e in new), new
+        return new
+    event = wait_for(named, 20, 0.2, rig.describe)[0]
+    assert event['DISKBRAKE_CAUSE_COMMAND'] == 'mysqldump', event
+
+
+def test_who_writes_to_another_disk_is_not_accused(row, rig):
+    row(injected='a database rewrites its tables on another partition, and programs that end at once fill this one',
+        holds=['the shell that runs these is named, the database never'])
+    p, other = rig.partition('sick', size=256 * MIB), rig.bare_partition('other')
+    rig.start()
+    fill_but(rig, p, 60)
+    rig.run('mkdir', f'{p.mount}/jobs')
+    Grower(rig, 'inplace', f'{other.mount}/tables', 'database', bytes_per_sec=30_000_000)
+    Grower(rig, 'spawn', f'{p.mount}/jobs', 'batch')
+    cause = first_cause(rig, p)
+    assert cause['command'] == 'batch' and cause['likely'], cause
+    assert all(c['command'] != 'database' for c in survey(p)['causes']), survey(p)
+
+
+def test_a_log_of_its_own_hides_nobody(row, rig):
+    row(injected='a job with its own quiet log open fills the partition by programs that end at once', holds=['it is named'])
+    p = rig.partition('sick', size=256 * MIB)
+    rig.start()
+    fill_but(rig, p, 60)
+    rig.run('mkdir', f'{p.mount}/jobs')
+    Grower(rig, 'spawn', f'{p.mount}/jobs', 'batch', before=['sh', '-c', f'exec 2> {p.mount}/batch.log; exec "$@"', 'sh'])
+    assert first_cause(rig, p)['command'] == 'batch', survey(p)
+
+
+def test_what_is_only_held_pushes_out_nobody_who_grows(row, rig):
+    row(injected='five processes hold deleted files, and a sixth writes', holds=['the sixth is named first'])
+    p = rig.partition('sick', size=256 * MIB)
+    rig.start()
+    for i in range(5):
+        Grower(rig, 'held', f'{p.mount}/held{i}', f'holder{i}')
+    fill_but(rig, p, 50)
+    Grower(rig, 'hold', f'{p.mount}/dump', 'mysqldump')
+    cause = wait_for(lambda: next((c for c in survey(p)['causes'][:1] if c['command'] == 'mysqldump'), None), 70, 0.2, rig.describe)
+    assert cause['share'] > 0.8, survey(p)
+    assert any(c['held_bytes'] == 10 * MIB for c in survey(p)['causes'][1:]), survey(p)
+
+
+def test_the_view_of_the_unit_changes_no_names(row, rig):
+    row(injected='the data-root is bound onto itself, as ReadWritePaths= of the unit does, below the mount point of its partition',
+        holds=['paths, kinds and logs are told from each other as without'])
+    p = rig.partition('sick', size=256 * MIB)
+    rig.run('mount', '--bind', p.root, p.root)
+    base, p.mount = p.mount, p.root     # as the guard sees it now
+    rig.start()
+    fill_but(rig, p, 60)
+    rig.run('mkdir', '-p', f'{p.root}/volumes/v/_data', f'{base}/log')
+    p.start_writer(bytes_per_sec=1_000_000)
+    Grower(rig, 'hold', f'{base}/log/foo.log', 'nginx', bytes_per_sec=2_000_000)
+    Grower(rig, 'hold', f'{p.root}/volumes/v/_data/f', 'restore', bytes_per_sec=4_000_000)
+    wait_for(lambda: len(survey(p)['causes']) >= 2, 30, 0.2, rig.describe)
+    volume, log = survey(p)['causes'][:2]
+    assert (volume['cause'], volume['name'], volume['path']) == ('volume', 'v', 'f'), survey(p)
+    assert (log['cause'], log['path']) == ('files', f'{base}/log/foo.log'), survey(p)
+    assert survey(p)['logs_bytes'] > 0 and len(survey(p)['causes']) == 2, survey(p)
+
+
+def test_a_namespace_full_of_mounts_costs_no_more_than_its_part(row, rig):
+    row(injected='somebody has mounted 4,000 folders in a namespace of his own, and writes there',
+        holds=['who fills the partition is found, within the budget'])
+    p = rig.partition('sick', size=256 * MIB)
+    rig.start()
+    fill_but(rig, p, 60)
+    script = ('mount --make-rprivate /; for i in $(seq 4000); do mkdir -p /run/m$((i % 10)); mount --bind /run/m$((i % 10)) /run/m$((i % 10)); '
+              'done; exec "$@"')
+    Grower(rig, 'hold', f'{p.mount}/small', 'mounter', bytes_per_sec=100_000, before=['unshare', '--mount', 'sh', '-c', script, 'sh'])
+    Grower(rig, 'hold', f'{p.mount}/dump', 'mysqldump')
+    cause = first_cause(rig, p)
+    assert cause['command'] == 'mysqldump', survey(p)
+    assert survey(p)['cpu_usec'] < 500_000, survey(p)
+
+
 def test_names_that_others_chose_do_no_harm(row, rig):
     row(injected='volume, file and process have control characters and JSON in their names', holds=['the entries are whole and clean'])
     p = rig.partition('sick', size=256 * MIB)

@@ -34,7 +34,7 @@ static Causes c;
 
 /* One survey that finds these. */
 static void found(const Cause *causes, size_t n, const SurveyFacts *facts, uint64_t now_usec) {
-        causes_begin(&c, now_usec);
+        causes_begin(&c, now_usec, 0);
         for (size_t i = 0; i < n; i++)
                 causes_add(&c, causes + i);
         causes_end(&c, facts, false, 100, false, 0, now_usec);
@@ -63,7 +63,7 @@ static void the_largest_are_kept_in_their_order_whatever_order_they_come_in(void
                 for (size_t n = 0; n <= 7; n++) {
                         SurveyFacts facts = facts_of(1, 0);
 
-                        causes_begin(&c, 0);
+                        causes_begin(&c, 0, 0);
                         for (size_t k = 0; k < n; k++) {
                                 Cause one = cause_of(CAUSE_VOLUME, "v", orders[i][k]);
                                 causes_add(&c, &one);
@@ -225,7 +225,7 @@ static void one_that_has_failed_leaves_what_is_known_and_is_not_repeated_at_once
 
         (void) state;
         found_one(&one, SEC(1));
-        causes_begin(&c, SEC(20));
+        causes_begin(&c, SEC(20), 0);
         assert_true(c.due_usec == SEC(20));
         causes_add(&c, &other);
         causes_end(&c, &none, true, 100, true, 0, SEC(12));
