@@ -91,8 +91,7 @@ class Bench:
         if not tools.exists():
             tools.mkdir()
             build_tools(self.build, tools)
-        scratch = self.scratch / f'rig-{len(self.rigs)}'
-        scratch.mkdir()
+        scratch = Path(tempfile.mkdtemp(prefix='rig-', dir=self.scratch))   # another one each time: some end before
         rig = Rig(scratch, tools)
         rig.__enter__()
         self.rigs.append(rig)
