@@ -43,6 +43,8 @@ static uint32_t hash(uint32_t root, const uint8_t id[static 32]) {
         memcpy(words, id, sizeof(words));
         for (size_t i = 0; i < ELEMENTS(words); i++)
                 h = (h ^ words[i] ^ h >> 29) * UINT64_C(0xBF58476D1CE4E5B9);
+        /* A product has in its lower bits nothing of the higher ones of its factors. */
+        h = (h ^ h >> 32) * UINT64_C(0xBF58476D1CE4E5B9);
         return (uint32_t) (h >> 32);
 }
 
