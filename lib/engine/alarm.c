@@ -12,8 +12,11 @@
 #define STALL_MAX_SEC (36 * 3600.0)
 /* So much of what it took has to come on top to count as a move. */
 #define MOVE_PART 0.03
-/* So much of what it took has to be given back to count as a reclaim: the teeth of a rising saw are smaller. */
+/* So much of what it took has to be given back to count as a reclaim ... */
 #define RECLAIM_PART 0.6
+/* ... and more than the next tooth of a saw gives back, which rises all the same. */
+#define TOOTH_MARGIN 1.1
+#define TOOTH_PART 0.2
 
 static void raise_alarm(Alarm *a, const Filling *filling, double used, uint64_t now_usec) {
         *a = (Alarm){
@@ -44,6 +47,7 @@ void alarm_update(Alarm *a, const Filling *filling, double used, double avail, u
 
         double still_sec = (double) (now_usec - a->moved_usec) / (double) USEC_PER_SEC;
         bool stalled = still_sec > CLAMP(a->filling.since_sec, STALL_MIN_SEC, STALL_MAX_SEC);
-        if (stalled || used < a->highest - RECLAIM_PART * a->filling.taken)
+        double reclaim = MAX(RECLAIM_PART * a->filling.taken, TOOTH_MARGIN * a->filling.teeth + TOOTH_PART * a->filling.taken);
+        if (stalled || used < a->highest - reclaim)
                 a->raised = false;
 }

@@ -44,7 +44,7 @@
 /* Nothing is written that fast: room was reserved, or the partition is another one. */
 #define SUDDEN_PS_MAX 3e9
 #define SUDDEN_SAMPLES 6
-#define SUDDEN_EVEN_2 0.4
+#define SUDDEN_EVEN_2 0.1
 #define SUDDEN_EVEN 0.25
 
 /* It is looked for when so much more of what is left is taken: a flood with each sample, a leak of days every few minutes. */
@@ -107,7 +107,8 @@ static bool is_steady(const TrendWindow *w, double part) {
 
 static bool look_straight(const Trend *t, const TrendWindow *w, double avail, Filling *ret) {
         double used = trend_sample(t, 0)->used, total = used + avail;
-        double pace = (w->low[3] - w->low[0]) / (3 * w->quarter_sec), taken = pace * w->seconds, part = pace * w->quarter_sec;
+        double pace = (w->low[3] - w->low[0]) / (w->seconds - w->last_quarter_sec);
+        double taken = pace * w->seconds, part = pace * w->quarter_sec;
 
         if (taken <= 0)
                 return false;
@@ -125,7 +126,7 @@ static bool look_straight(const Trend *t, const TrendWindow *w, double avail, Fi
         if (taken + pace * t->usual_sec < TAKEN_PART * (taken + room))
                 return false;
 
-        *ret = (Filling){.shape = FILLING_STRAIGHT, .since_sec = w->seconds, .taken = taken};
+        *ret = (Filling){.shape = FILLING_STRAIGHT, .since_sec = w->seconds, .taken = taken, .teeth = MAX(peak - (w->low[0] + taken), 0.0)};
         set_range(ret, room / pace, is_steady(w, part) ? RANGE_EVEN_HIGH : RANGE_HIGH);
         double earlier = MAX(w->high[0], MAX(w->high[1], w->high[2]));
         ret->survived = earlier >= highest - EARLIER_MARGIN * (total - highest) || is_survived(t, w->seconds, highest, taken);
@@ -154,7 +155,7 @@ static double quarters_left(const double took[TREND_QUARTERS], double avail, uns
 static bool look_accelerating(const Trend *t, const TrendWindow *w, double avail, Filling *ret) {
         double used = trend_sample(t, 0)->used, taken = used - w->low[0];
         double took[TREND_QUARTERS] = {
-                w->low[1] - w->low[0], w->low[2] - w->low[1], w->low[3] - w->low[2],
+                (w->low[1] - w->low[0]) * w->quarter_sec / w->first_quarter_sec, w->low[2] - w->low[1], w->low[3] - w->low[2],
                 (used - w->low[3]) * w->quarter_sec / w->last_quarter_sec,
         };
 

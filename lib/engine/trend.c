@@ -6,7 +6,9 @@
 
 #include "macros.h"
 
-#define FINEST_SEC 0.25
+#define FINEST_SEC 0.03125
+/* Less of a quarter, before which nothing was seen, says nothing. */
+#define FIRST_QUARTER_PART 0.25
 /* "At this hour": jobs start late and take longer at times. From an hour before to two after. */
 #define HOURS_BEFORE 1
 #define HOURS_AFTER 2
@@ -87,6 +89,8 @@ void trend_push(Trend *t, uint64_t time_usec, double used) {
         for (unsigned i = 0; i < TREND_SCALES; i++)
                 scale_push(&t->scales[i], trend_bucket_sec(i), &last, &s);
         hours_push(t, &s);
+        if (t->n_samples == 0)
+                t->first_usec = s.time_usec;
         t->base_used = t->n_samples == 0 ? used : MIN(t->base_used, used);
         if (t->n_samples == UINT32_MAX) /* not to 0: that stands for nothing */
                 t->n_samples -= TREND_RECENT;
@@ -135,12 +139,16 @@ bool trend_window(const Trend *t, unsigned s, unsigned n_buckets, TrendWindow *r
                         return false;
         }
 
-        double seconds = to_sec(trend_sample(t, 0)->time_usec) - (double) first * trend_bucket_sec(s);
-        double quarter_sec = n * trend_bucket_sec(s);
+        double first_sec = (double) first * trend_bucket_sec(s), quarter_sec = n * trend_bucket_sec(s);
+        double now_sec = to_sec(trend_sample(t, 0)->time_usec), begin_sec = MAX(first_sec, to_sec(t->first_usec));
+        double first_quarter_sec = first_sec + quarter_sec - begin_sec;
+        if (first_quarter_sec < FIRST_QUARTER_PART * quarter_sec)
+                return false;
         *ret_window = (TrendWindow){
-                .seconds = seconds,
+                .seconds = now_sec - begin_sec,
+                .first_quarter_sec = first_quarter_sec,
                 .quarter_sec = quarter_sec,
-                .last_quarter_sec = seconds - (TREND_QUARTERS - 1) * quarter_sec,
+                .last_quarter_sec = now_sec - first_sec - (TREND_QUARTERS - 1) * quarter_sec,
         };
         for (unsigned q = 0; q < TREND_QUARTERS; q++) {
                 ret_window->low[q] = (double) low[q];

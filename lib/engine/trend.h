@@ -8,8 +8,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Buckets of 1/4 s, 1/2 s, ... 4.5 h: with up to 16 of them a window, from one second to three days. */
-#define TREND_SCALES 17
+/* Buckets of 1/32 s, 1/16 s, ... 4.5 h: with up to 16 of them a window, from an eighth of a second (a flood of gigabytes a
+ * second on a small partition) to three days. */
+#define TREND_SCALES 20
 #define TREND_BUCKETS 32
 /* A week, and a little: what comes weekly is late at times. */
 #define TREND_HOURS (8 * 24)
@@ -32,6 +33,7 @@ typedef struct TrendSample {
 
 typedef struct Trend {
         uint32_t n_samples;
+        uint64_t first_usec; /* the first sample: before it nothing is known */
         double usual_sec; /* between two samples */
         TrendSample recent[TREND_RECENT]; /* ring, by number */
         double base_used;  /* the least since trend_has_grown() was last true */
@@ -44,7 +46,7 @@ typedef struct Trend {
  * belongs to it. */
 #define TREND_QUARTERS 4
 typedef struct TrendWindow {
-        double seconds, quarter_sec, last_quarter_sec;
+        double seconds, first_quarter_sec, quarter_sec, last_quarter_sec; /* the first one may begin with the first sample */
         double low[TREND_QUARTERS], high[TREND_QUARTERS]; /* the oldest first */
 } TrendWindow;
 
