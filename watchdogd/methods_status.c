@@ -56,7 +56,8 @@ static StatusFilling view_filling(const EngineFilling *f) {
         return (StatusFilling){
                 .shape = filling->shape == FILLING_NONE ? NULL : filling_shape_to_string(filling->shape),
                 .since_usec = (uint64_t) (filling->since_sec * (double) USEC_PER_SEC),
-                .taken = (uint64_t) MAX(filling->taken, 0.0), .survived = filling->survived, .alarmed = f->alarmed,
+                .taken = (uint64_t) MAX(filling->taken, 0.0), .free_before = (uint64_t) MAX(filling->taken + filling->avail, 0.0),
+                .survived = filling->survived, .alarmed = f->alarmed,
         };
 }
 

@@ -16,13 +16,16 @@
  * just when it has other work. */
 #define LOG_FINE_USEC USEC_PER_SEC
 
+/* In quiet times a partition is told as well when it has moved by that part: a flood takes 256 lines until it is full. */
+#define MOVED_PART 256
+
 typedef struct Recorder {
         TracerSink sink; /* NULL: free */
         void *userdata;
         uint64_t interval_usec;
         struct {
                 const Engine *engine; /* only compared */
-                uint64_t told_usec;
+                uint64_t told_usec, told_avail_bytes;
         } partitions[PARTITIONS_MAX];
         uint32_t *logs_told_sec; /* PLACES of them */
 } Recorder;
@@ -91,7 +94,8 @@ void tracer_remove(Tracer *t, void *userdata) {
 
 /* ---- what is told when ---------------------------------------------------------------------------------------- */
 
-static bool partition_is_due(Recorder *r, const Engine *engine, uint64_t time_usec) {
+/* Also where it moved: what the guard has decided on must not lie between two lines. */
+static bool partition_is_due(Recorder *r, const Engine *engine, const PartitionSample *s, uint64_t time_usec) {
         size_t at = 0;
 
         for (size_t i = 0; i < PARTITIONS_MAX; i++) {
@@ -102,9 +106,12 @@ static bool partition_is_due(Recorder *r, const Engine *engine, uint64_t time_us
                 if (r->partitions[i].told_usec < r->partitions[at].told_usec)
                         at = i;
         }
-        if (r->partitions[at].engine == engine && time_usec < r->partitions[at].told_usec + r->interval_usec)
+        uint64_t told = r->partitions[at].told_avail_bytes, moved = MAX(told, s->avail_bytes) - MIN(told, s->avail_bytes);
+        if (r->partitions[at].engine == engine && time_usec < r->partitions[at].told_usec + r->interval_usec &&
+            moved <= s->total_bytes / MOVED_PART)
                 return false;
         r->partitions[at].engine = engine;
+        r->partitions[at].told_avail_bytes = s->avail_bytes;
         r->partitions[at].told_usec = time_usec;
         return true;
 }
@@ -124,7 +131,7 @@ static bool is_due(Recorder *r, const Engine *engine, const Observation *o) {
         bool calm = engine_is_calm(engine);
 
         if (o->type == OBSERVATION_PARTITION)
-                return !calm || partition_is_due(r, engine, o->time_usec);
+                return !calm || partition_is_due(r, engine, &o->partition, o->time_usec);
         if (o->type == OBSERVATION_LOG_SAMPLE)
                 return log_is_due(r, engine, o->log_sample.slot, o->time_usec,
                         calm ? r->interval_usec : MIN(r->interval_usec, LOG_FINE_USEC));

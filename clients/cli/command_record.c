@@ -44,8 +44,10 @@ static int take_line(Recording *r, const cJSON *line) {
                 return 0;
         if (r->to_stdout)
                 return puts(text) < 0 || fflush(stdout) != 0 ? -EPIPE : 0;
-        say(r, trace_ring_write(&r->ring, text));
-        return 0;
+        int e = trace_ring_write(&r->ring, text);
+        say(r, e);
+        /* Lines may be left out, but not the first one. */
+        return e < 0 && trace_ring_is_empty(&r->ring) ? -EAGAIN : 0;
 }
 
 static int lose(Recording *r, const char *why) {
@@ -55,7 +57,7 @@ static int lose(Recording *r, const char *why) {
         return CLI_FAILED;
 }
 
-/* One file, begun by what the guard knows. CLI_OK: the next one. */
+/* One file, begun by what the guard knows. CLI_OK: the next one. CLI_FAILED: the same again, after a while. */
 static int record_file(Recording *r) {
         _cleanup_(client_freep) Client *client = NULL;
         char text[EXPLAIN_MAX];
@@ -74,12 +76,17 @@ static int record_file(Recording *r) {
                 if (reply.error)
                         return lose(r, explain_error(&reply, text, sizeof(text)));
                 r->said_gone = false;
-                if (!begun)
-                        say(r, trace_ring_next(&r->ring));
+                if (!begun) {
+                        int next = trace_ring_next(&r->ring);
+                        say(r, next);
+                        if (next < 0)
+                                return CLI_FAILED;
+                }
                 begun = true;
                 const cJSON *line = cJSON_GetObjectItemCaseSensitive(reply.parameters, "line");
-                if (cJSON_IsObject(line) && take_line(r, line) < 0)
-                        return CLI_USAGE; /* nobody reads it any more */
+                int taken = cJSON_IsObject(line) ? take_line(r, line) : 0;
+                if (taken < 0)
+                        return taken == -EPIPE ? CLI_USAGE : CLI_FAILED; /* nobody reads it any more; or it is begun again */
                 if (!r->to_stdout && trace_ring_is_full(&r->ring))
                         return CLI_OK;
         }

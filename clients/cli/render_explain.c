@@ -4,12 +4,14 @@
 
 #include <math.h>
 
+#include "render_status.h"
 #include "text.h"
 #include "units.h"
 
 #define SENTENCES_MAX 12
 #define CAUSES_MAX 3
 #define CAUSE_SHARE 0.02 /* less of the growth explains nothing */
+#define LOGS_EXPLAIN 0.1 /* as the guard has it: attribution.c */
 
 typedef struct Sentence {
         const char *about;
@@ -20,6 +22,7 @@ typedef struct Page {
         const Style *style;
         const cJSON *partition;
         char mount[256], level[32], reason[32];
+        bool blind;
         Sentence sentences[SENTENCES_MAX];
         size_t n;
 } Page;
@@ -53,6 +56,18 @@ static const cJSON *rule_of(const Page *page, const char *level) {
 
 /* ---- the sentences -------------------------------------------------------------------------------------------- */
 
+static void say_blind(Page *page) {
+        char state[32], detail[512];
+
+        (void) render_field(page->style, page->partition, "state", state, sizeof(state));
+        page->blind = streq(state, "blind");
+        if (!page->blind)
+                return;
+        const char *why = render_state_detail(page->style, page->partition, detail, sizeof(detail));
+        Text text = add(page, "blind");
+        (void) text_appendf(&text, "The guard does not see it now%s%s. All that follows is what it saw last.", *why ? ": " : "", why);
+}
+
 static void say_space(Page *page) {
         uint64_t total = render_bytes(page->partition, "total_bytes"), avail = render_bytes(page->partition, "avail_bytes");
         char left[UNITS_TEXT_MAX], all[UNITS_TEXT_MAX], share[UNITS_TEXT_MAX], below[UNITS_TEXT_MAX];
@@ -65,7 +80,7 @@ static void say_space(Page *page) {
         }
         (void) permyriad_format((uint32_t) ((double) avail / (double) total * 10000), share);
         (void) text_appendf(&text, "%s of %s are free, %s", bytes_format(avail, left), bytes_format(total, all), share);
-        if (is_about(page, "space") && rule)
+        if (is_about(page, "space") && rule && avail < render_bytes(rule, "below_bytes"))
                 (void) text_appendf(&text, ": less than %s, where %s begins",
                         bytes_format(render_bytes(rule, "below_bytes"), below), page->level);
         (void) text_append(&text, ".");
@@ -83,6 +98,9 @@ static void say_space(Page *page) {
 static void say_pace(Page *page) {
         int64_t bps = render_rate(page->partition, "fill_bps");
         char rate[UNITS_TEXT_MAX], range[2 * UNITS_TEXT_MAX + 16];
+
+        if (render_bytes(page->partition, "total_bytes") == 0)
+                return;
         Text text = add(page, "pace");
 
         bool forecast = render_range(page->partition, "time_to_full_sec", range, sizeof(range));
@@ -103,14 +121,14 @@ static void say_pace(Page *page) {
         }
 }
 
-static void say_shape_of(Page *page, const char *key, const char *left_key, bool inodes) {
+static void say_shape_of(Page *page, const char *key, bool inodes) {
         const cJSON *f = object(page->partition, key);
         char taken[UNITS_TEXT_MAX], before[UNITS_TEXT_MAX], since[UNITS_TEXT_MAX], shape[32];
 
         if (!f)
                 return;
         Text text = add(page, "shape");
-        uint64_t n_taken = render_bytes(f, "taken"), n_before = n_taken + render_bytes(page->partition, left_key);
+        uint64_t n_taken = render_bytes(f, "taken"), n_before = render_bytes(f, "free_before");
         (void) render_field(page->style, f, "shape", shape, sizeof(shape));
         if (inodes) {
                 (void) snprintf(taken, sizeof(taken), "%llu", (unsigned long long) n_taken);
@@ -136,16 +154,31 @@ static void say_shape_of(Page *page, const char *key, const char *left_key, bool
                 (void) text_append(&text, ": it begins to look like a fill.");
 }
 
+/* Of the growth; 0 where nothing grows. */
+static double share_of_logs(const Page *page) {
+        const cJSON *log;
+        double share = 0;
+
+        if (render_rate(page->partition, "fill_bps") <= 0)
+                return 0;
+        cJSON_ArrayForEach(log, render_array(page->partition, "logs"))
+                share += fmin(fmax(render_number(log, "share"), 0), 1);
+        return share;
+}
+
 static void say_shape(Page *page) {
         const cJSON *bytes = object(page->partition, "filling");
         bool by_forecast = is_about(page, "forecast");
 
-        say_shape_of(page, "filling", "avail_bytes", false);
-        say_shape_of(page, "inodes_filling", "avail_inodes", true);
+        say_shape_of(page, "filling", false);
+        say_shape_of(page, "inodes_filling", true);
         if (by_forecast && !(bytes && render_flag(bytes, "alarmed")) && !streq(page->level, "notice")) {
                 Text text = add(page, "shape");
-                (void) text_append(&text, "It is logs that fill it, and those do not end by themselves as a download does: "
-                                          "so the pace alone decides.");
+                if (share_of_logs(page) >= LOGS_EXPLAIN)
+                        (void) text_append(&text, "It is logs that fill it, and those do not end by themselves as a download does: "
+                                                  "so the pace alone decides.");
+                else
+                        (void) text_appendf(&text, "What raised it does not go on: %s is kept until that was so for long enough.", page->level);
         } else if (by_forecast && streq(page->level, "notice")) {
                 Text text = add(page, "shape");
                 (void) text_append(&text, "Most of what writes that fast ends by itself: it is a notice until logs explain it, or until "
@@ -246,7 +279,7 @@ static void say_next(Page *page) {
                 at++;
         if (at + 1 < ELEMENTS(levels)) {
                 const cJSON *rule = rule_of(page, levels[at + 1]);
-                if (rule) {
+                if (rule && render_bytes(page->partition, "total_bytes") > 0) {
                         Text text = add(page, "worse");
                         (void) text_appendf(&text, "%s begins below ", levels[at + 1]);
                         append_rule(&text, rule);
@@ -266,8 +299,13 @@ static void say_acts(Page *page) {
         char below[UNITS_TEXT_MAX], target[UNITS_TEXT_MAX], state[32], detail[512];
 
         (void) render_field(page->style, page->partition, "state", state, sizeof(state));
+        if (streq(state, "blind"))
+                return; /* said first */
         Text text = add(page, "acts");
-        if (streq(state, "guarding") && render_bytes(page->partition, "act_below_bytes") > 0)
+        uint64_t paused_usec = render_span(page->partition, "paused_for_sec");
+        if (paused_usec > 0)
+                (void) text_appendf(&text, "Nothing is freed for another %s, by a pause; alerts go on.", span_format(paused_usec, below));
+        else if (streq(state, "guarding") && render_bytes(page->partition, "act_below_bytes") > 0)
                 (void) text_appendf(&text, "While it falls, the guard frees from logs below %s free, up to %s.",
                         bytes_format(render_bytes(page->partition, "act_below_bytes"), below),
                         bytes_format(render_bytes(page->partition, "target_bytes"), target));
@@ -284,6 +322,7 @@ static void build(Page *page, const Style *style, const cJSON *partition) {
         (void) render_field(style, partition, "mount", page->mount, sizeof(page->mount));
         (void) render_field(style, partition, "level", page->level, sizeof(page->level));
         (void) render_field(style, partition, "reason", page->reason, sizeof(page->reason));
+        say_blind(page);
         say_space(page);
         say_pace(page);
         say_shape(page);
@@ -299,9 +338,15 @@ void render_explain(FILE *out, const Style *style, const cJSON *partition) {
 
         build(&page, style, partition);
         render_ink(out, style, INK_BOLD, page.mount);
-        fputs(" is at ", out);
-        render_ink(out, style, render_level_ink(page.level), page.level);
-        fprintf(out, ", for %s now.\n\n", span_format(render_span(partition, "level_since_sec"), since));
+        if (page.blind) {
+                fputs(" is ", out);
+                render_ink(out, style, INK_EMERGENCY, "not being seen");
+                fprintf(out, "; it was at %s.\n\n", page.level);
+        } else {
+                fputs(" is at ", out);
+                render_ink(out, style, render_level_ink(page.level), page.level);
+                fprintf(out, ", for %s now.\n\n", span_format(render_span(partition, "level_since_sec"), since));
+        }
         for (size_t i = 0; i < page.n; i++) {
                 bool again = i > 0 && streq(page.sentences[i].about, page.sentences[i - 1].about);
                 render_cell(out, style, INK_DIM, again ? "" : page.sentences[i].about, 8, false);

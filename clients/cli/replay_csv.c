@@ -28,7 +28,8 @@ static int read_samples(Replay *replay, Replayed *p, FILE *file) {
                 const char *error;
                 CsvSample sample;
 
-                int r = sample_csv_parse(line, replay->line++ == 0, &sample, &error);
+                replay->line++;
+                int r = sample_csv_parse(line, n_samples == 0, &sample, &error);
                 if (r == -EINVAL) {
                         cli_error("%s:%zu: %s", replay->path, replay->line, error);
                         return CLI_FAILED;

@@ -14,13 +14,21 @@ typedef struct Reading {
         Replay *replay;
         char boot_id[40];
         bool begun; /* there was a header */
+        unsigned n_damaged; /* lines that were passed over */
 } Reading;
+
+/* More is not worth reading on. */
+#define DAMAGED_MAX 20
+
+static void print_summary(const Replay *replay);
 
 static int take_header(Reading *reading, const TraceHeader *header) {
         Replay *replay = reading->replay;
         ConfigError error;
 
         /* Another boot has another clock, and another engine. */
+        if (reading->begun && !streq(reading->boot_id, header->boot_id) && replay->as_text)
+                print_summary(replay);
         if (!reading->begun || !streq(reading->boot_id, header->boot_id))
                 replay_done(replay);
         memcpy(reading->boot_id, header->boot_id, sizeof(reading->boot_id));
@@ -131,8 +139,11 @@ static int read_file(Reading *reading, int dir_fd, const char *path) {
                 reading->replay->line++;
                 if (text[n - 1] != '\n')
                         break; /* it is being written, or a crash cut it */
-                if (n > 1)
-                        r = take_line(reading, text, (size_t) n - 1);
+                if (n <= 1 || take_line(reading, text, (size_t) n - 1) == CLI_OK)
+                        continue;
+                /* Where there was a header, a line that a crash has damaged takes nothing from those behind it. */
+                if (!reading->begun || ++reading->n_damaged > DAMAGED_MAX)
+                        r = CLI_FAILED;
         }
         if (ferror(file)) {
                 cli_error("cannot read %s: %s", path, strerror(errno));
@@ -152,13 +163,12 @@ static int read_folder(Reading *reading, const char *path) {
                 cli_error("%s: %s", path, r < 0 ? strerror(-r) : "no traces are in it");
                 return CLI_FAILED;
         }
-        r = CLI_OK;
         for (size_t i = 0; i < n; i++) {
-                if (r == CLI_OK)
-                        r = read_file(reading, dir_fd, names[i]);
+                if (reading->n_damaged <= DAMAGED_MAX && read_file(reading, dir_fd, names[i]) != CLI_OK)
+                        reading->n_damaged++;
                 free(names[i]);
         }
-        return r;
+        return CLI_OK;
 }
 
 static void print_summary(const Replay *replay) {
@@ -183,5 +193,5 @@ int replay_trace(Replay *replay, const char *path) {
         }
         if (r == CLI_OK && replay->as_text)
                 print_summary(replay);
-        return r;
+        return reading.n_damaged > 0 ? CLI_FAILED : r;
 }

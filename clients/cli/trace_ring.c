@@ -11,6 +11,10 @@
 #define SUFFIX ".jsonl"
 /* So many files share the budget: what is lost of it when the oldest goes. */
 #define FILES 8
+/* And no more than that, however small: each time that the guard is found again begins one. */
+#define FILES_MOST 256
+/* With thousands of logs the beginning alone is more than a part of a small budget. */
+#define LEAST_SEC 60
 
 int trace_ring_open(const char *path, uint64_t budget_bytes, TraceRing *ret_ring) {
         if (mkdir(path, 0750) < 0 && errno != EEXIST)
@@ -57,46 +61,91 @@ int trace_ring_list(int dir_fd, char *ret_names[static TRACE_RING_NAMES_MAX], si
         return 0;
 }
 
-/* What is there already may take so much, that a whole new file fits the budget. */
+static uint64_t bytes_of(const TraceRing *ring, const char *name) {
+        struct stat st;
+
+        if (fstatat(ring->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return 0;
+        return MAX((uint64_t) st.st_size, (uint64_t) st.st_blocks * 512);
+}
+
+/* What is there already may take so much, that a whole new file fits the budget, and be so many. Where there are more than can
+ * be listed at once, the oldest of those that were go, and it is looked again. */
 static void make_room(const TraceRing *ring) {
-        uint64_t left = ring->budget_bytes - ring->budget_bytes / FILES;
         char *names[TRACE_RING_NAMES_MAX];
         size_t n;
 
-        if (trace_ring_list(ring->dir_fd, names, &n) < 0)
-                return;
-        for (size_t i = n; i-- > 0;) {
-                struct stat st = {};
+        do {
+                uint64_t left = ring->budget_bytes - ring->budget_bytes / FILES;
 
-                if (fstatat(ring->dir_fd, names[i], &st, AT_SYMLINK_NOFOLLOW) == 0 && (uint64_t) st.st_size > left)
-                        left = 0; /* it and all that are older */
-                if (left == 0)
-                        (void) unlinkat(ring->dir_fd, names[i], 0);
-                else
-                        left -= (uint64_t) st.st_size;
-                free(names[i]);
-        }
+                if (trace_ring_list(ring->dir_fd, names, &n) < 0)
+                        return;
+                for (size_t i = n; i-- > 0;) {
+                        uint64_t bytes = bytes_of(ring, names[i]);
+
+                        if (bytes > left || n - i > FILES_MOST)
+                                left = 0; /* it and all that are older */
+                        if (left == 0)
+                                (void) unlinkat(ring->dir_fd, names[i], 0);
+                        else
+                                left -= bytes;
+                        free(names[i]);
+                }
+        } while (n == TRACE_RING_NAMES_MAX);
 }
 
-int trace_ring_next(TraceRing *ring) {
-        char name[64], when[32];
+static bool remove_oldest(const TraceRing *ring) {
+        char *names[TRACE_RING_NAMES_MAX];
+        size_t n = 0;
+        bool removed;
+
+        if (trace_ring_list(ring->dir_fd, names, &n) < 0)
+                return false;
+        removed = n > 0 && unlinkat(ring->dir_fd, names[0], 0) == 0;
+        while (n > 0)
+                free(names[--n]);
+        return removed;
+}
+
+static int64_t now_sec(void) {
+        struct timespec now;
+
+        (void) clock_gettime(CLOCK_MONOTONIC, &now);
+        return now.tv_sec;
+}
+
+static int create(TraceRing *ring) {
+        char when[32];
         time_t now = time(NULL);
         struct tm tm;
 
-        ring->fd = close_safe(ring->fd);
-        ring->file_bytes = 0;
-        make_room(ring);
         if (!gmtime_r(&now, &tm) || strftime(when, sizeof(when), "%Y%m%dT%H%M%SZ", &tm) == 0)
                 return -EINVAL;
         for (unsigned i = 0; i < 1000; i++) {
-                (void) snprintf(name, sizeof(name), PREFIX "%s-%03u" SUFFIX, when, i);
-                ring->fd = openat(ring->dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0640);
+                (void) snprintf(ring->name, sizeof(ring->name), PREFIX "%s-%03u" SUFFIX, when, i);
+                ring->fd = openat(ring->dir_fd, ring->name, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0640);
                 if (ring->fd >= 0)
                         return 0;
                 if (errno != EEXIST)
                         return -errno;
         }
         return -EEXIST;
+}
+
+int trace_ring_next(TraceRing *ring) {
+        int r;
+
+        if (ring->fd >= 0 && trace_ring_is_empty(ring))
+                (void) unlinkat(ring->dir_fd, ring->name, 0);
+        ring->fd = close_safe(ring->fd);
+        ring->file_bytes = 0;
+        ring->begun_sec = now_sec();
+        make_room(ring);
+        r = create(ring);
+        /* No inode is left: what is oldest here gives its own. */
+        if (r == -ENOSPC && remove_oldest(ring))
+                r = create(ring);
+        return r;
 }
 
 static int write_whole(TraceRing *ring, const char *line) {
@@ -129,11 +178,21 @@ int trace_ring_write(TraceRing *ring, const char *line) {
         }
         if (r == 0)
                 ring->n_lost = 0;
+        uint64_t part = ring->budget_bytes / FILES, n_parts = ring->file_bytes / part;
         if (r == 0)
                 r = write_whole(ring, line);
         if (r < 0)
                 ring->n_lost++;
+        /* It takes more than its part: the oldest go for that, too. */
+        if (ring->file_bytes / part > n_parts && !trace_ring_is_full(ring))
+                make_room(ring);
         return r;
 }
 
-bool trace_ring_is_full(const TraceRing *ring) { return ring->file_bytes >= ring->budget_bytes / FILES; }
+bool trace_ring_is_full(const TraceRing *ring) {
+        if (ring->file_bytes < ring->budget_bytes / FILES)
+                return false;
+        return now_sec() >= ring->begun_sec + LEAST_SEC || ring->file_bytes >= ring->budget_bytes / 2;
+}
+
+bool trace_ring_is_empty(const TraceRing *ring) { return ring->file_bytes == 0; }

@@ -12,6 +12,7 @@
 #define COLUMNS_MAX 5
 /* Beyond every disk, and exact enough in a double. */
 #define VALUE_MAX 1e18
+#define BYTE_ORDER_MARK "\xEF\xBB\xBF"
 
 static bool is_blank(const char *s) {
         return s[strspn(s, " \t\r\n")] == 0;
@@ -43,11 +44,13 @@ static uint64_t to_count(double value) {
 
 int sample_csv_parse(const char *line, bool first, CsvSample *ret_sample, const char **ret_error) {
         double values[COLUMNS_MAX] = {};
-        bool missing = false;
+        bool missing = false, no_inodes = false;
         size_t n = 0;
 
+        if (first && strncmp(line, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
+                line += strlen(BYTE_ORDER_MARK);
         line += strspn(line, " \t");
-        if (is_blank(line) || *line == '#' || (first && isalpha((unsigned char) *line)))
+        if (is_blank(line) || *line == '#' || (first && (isalpha((unsigned char) *line) || *line == '"')))
                 return SAMPLE_CSV_E_NOTHING;
         for (const char *rest = line; rest; n++) {
                 if (n == COLUMNS_MAX) {
@@ -59,7 +62,8 @@ int sample_csv_parse(const char *line, bool first, CsvSample *ret_sample, const 
                         *ret_error = "a value that is no number";
                         return r;
                 }
-                missing |= r == -ENODATA;
+                missing |= r == -ENODATA && n < 3;
+                no_inodes |= r == -ENODATA;
         }
         if (n != 3 && n != 5) {
                 *ret_error = "expected seconds,total_bytes,avail_bytes, and perhaps total_inodes,avail_inodes";
@@ -71,6 +75,8 @@ int sample_csv_parse(const char *line, bool first, CsvSample *ret_sample, const 
                 *ret_error = "total_bytes must be more than 0";
                 return -EINVAL;
         }
+        if (no_inodes) /* as of a filesystem that does not count them */
+                values[3] = values[4] = 0;
         *ret_sample = (CsvSample){
                 .seconds = values[0],
                 .space = {

@@ -97,6 +97,7 @@ static void add_filling(JsonWriter *w, const char *key, const StatusFilling *f) 
         json_writer_add_string(w, "shape", f->shape);
         json_writer_add_double(w, "since_sec", coarse_seconds(f->since_usec));
         json_writer_add_uint(w, "taken", f->taken);
+        json_writer_add_uint(w, "free_before", f->free_before);
         json_writer_add_bool(w, "survived", f->survived);
         json_writer_add_bool(w, "alarmed", f->alarmed);
         json_writer_end_object(w);

@@ -136,7 +136,8 @@ typedef struct EngineStatus {
         uint64_t act_below_bytes, target_bytes; /* avail at which acting begins, and what it aims at */
 } EngineStatus;
 void engine_get_status(const Engine *e, EngineStatus *ret_status);
-/* No level is reached and nothing is under way. For the hot path. */
+/* No level is reached, or one for long in which nothing goes on, as on a disk that is nearly full for months; and nothing is
+ * under way. For the hot path. */
 bool engine_is_calm(const Engine *e);
 
 /* What the last survey has found, the largest first; n 0: nothing, or there was none of late. */

@@ -126,7 +126,8 @@ static bool look_straight(const Trend *t, const TrendWindow *w, double avail, Fi
         if (taken + pace * t->usual_sec < TAKEN_PART * (taken + room))
                 return false;
 
-        *ret = (Filling){.shape = FILLING_STRAIGHT, .since_sec = w->seconds, .taken = taken, .teeth = MAX(peak - (w->low[0] + taken), 0.0)};
+        *ret = (Filling){.shape = FILLING_STRAIGHT, .since_sec = w->seconds, .taken = taken, .avail = avail,
+                          .teeth = MAX(peak - (w->low[0] + taken), 0.0)};
         set_range(ret, room / pace, is_steady(w, part) ? RANGE_EVEN_HIGH : RANGE_HIGH);
         double earlier = MAX(w->high[0], MAX(w->high[1], w->high[2]));
         ret->survived = earlier >= highest - EARLIER_MARGIN * (total - highest) || is_survived(t, w->seconds, highest, taken);
@@ -172,7 +173,7 @@ static bool look_accelerating(const Trend *t, const TrendWindow *w, double avail
         double left = quarters_left(took, avail, (unsigned) (TREND_QUARTERS * ACCELERATED_SPANS) + 1);
         if (left > TREND_QUARTERS * ACCELERATED_SPANS)
                 return false;
-        *ret = (Filling){.shape = FILLING_ACCELERATING, .since_sec = w->seconds, .taken = taken};
+        *ret = (Filling){.shape = FILLING_ACCELERATING, .since_sec = w->seconds, .taken = taken, .avail = avail};
         set_range(ret, left * w->quarter_sec, RANGE_HIGH);
         ret->survived = is_survived(t, w->seconds, used, taken);
         return true;
@@ -202,7 +203,7 @@ static bool look_sudden(const Trend *t, double avail, Filling *ret) {
                 double part = n == 1 ? SUDDEN_PART_1 : n == 2 ? SUDDEN_PART_2 : TAKEN_PART / (1 + 1.0 / n);
                 if ((n == 1 && taken / since_sec > SUDDEN_PS_MAX) || !is_even(n, least_ps, taken / since_sec) || taken < part * (taken + avail))
                         continue;
-                *ret = (Filling){.shape = FILLING_SUDDEN, .since_sec = since_sec, .taken = taken};
+                *ret = (Filling){.shape = FILLING_SUDDEN, .since_sec = since_sec, .taken = taken, .avail = avail};
                 set_range(ret, avail / taken * since_sec,
                                 least_ps >= (1 - EVEN_PART) * taken / since_sec && n > 1 ? RANGE_EVEN_HIGH : RANGE_HIGH);
                 ret->survived = is_survived(t, since_sec, now->used, taken);

@@ -23,6 +23,7 @@ typedef struct Filling {
         bool survived;    /* it was as full before, of late or at this hour, and that went by */
         double since_sec; /* for so long it has been seen */
         double taken;     /* in that time */
+        double avail;     /* that were left then */
         double teeth;     /* the height of its teeth: what is given back of that is none */
         double low_sec, high_sec; /* to full: eight times of ten within that */
 } Filling;

@@ -140,7 +140,11 @@ static void settle_cut(
         learn_lead(e, u, now_usec);
         e->n_acts_total++;
         e->freed_total_bytes += o->freed_bytes;
-        credit(e, o->freed_bytes, now_usec);
+        /* What people have freed is no act against a fill that goes on: it may well be its end. */
+        if (u->act.by_hand)
+                engine_unseen_cancel(e, o->freed_bytes);
+        else
+                credit(e, o->freed_bytes, now_usec);
         if (entry)
                 entry->changes = 0;
         if (o->freed_bytes >= enough_bytes) {

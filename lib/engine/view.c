@@ -4,6 +4,9 @@
 
 #include "engine_internal.h"
 
+/* For so long after a level was reached or left it is of interest how it goes on. */
+#define AFTERMATH_USEC (10 * USEC_PER_MINUTE)
+
 static EngineFilling filling_of(const Alarm *alarm, const Filling *now) {
         return (EngineFilling){alarm->raised ? alarm->filling : *now, alarm->raised};
 }
@@ -41,7 +44,10 @@ void engine_get_status(const Engine *e, EngineStatus *ret_status) {
 }
 
 bool engine_is_calm(const Engine *e) {
-        return e->rules.level == LEVEL_OK && !acts_any_under_way(e);
+        bool stands_still = !e->rules.falling && !e->rules.bytes_alarm.raised && !e->rules.inodes_alarm.raised &&
+                        e->sampled_usec >= e->rules.level_since_usec + AFTERMATH_USEC;
+
+        return (e->rules.level == LEVEL_OK || stands_still) && !acts_any_under_way(e);
 }
 
 static double partition_bps(const Engine *e) {

@@ -39,7 +39,8 @@ typedef struct StatusLog {
 typedef struct StatusFilling {
         const char *shape;    /* straight, accelerating, sudden; NULL: like no fill */
         uint64_t since_usec;  /* for so long it has been seen */
-        uint64_t taken;       /* in that time: bytes or inodes */
+        uint64_t taken;       /* in that time: bytes or inodes ... */
+        uint64_t free_before; /* ... of so many that were free */
         bool survived;        /* it was as full before, and that went by */
         bool alarmed;         /* it counts as a fill until it is reclaimed or stalls */
 } StatusFilling;

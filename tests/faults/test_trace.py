@@ -90,3 +90,44 @@ def test_the_ring_keeps_its_budget(row, rig, well):
     for file in sorted(folder.glob('trace-*.jsonl')):
         replay(rig, file)
     replay(rig, folder)
+
+
+def test_a_recorder_that_finds_no_room_for_a_file_begins_when_there_is_some(row, rig, well):
+    row(injected='the partition of the recording has no inode left, then has one again; and then no byte',
+        holds=['recording begins by itself, each file with its header'])
+    rig.partition('sick', size=256 * MIB)
+    room = rig.bare_partition('room', 'tmpfs', size=2 * MIB, options=['nr_inodes=6'])
+    folder = room.outside / 'trace'
+    folder.mkdir()
+    fillers = [room.outside / f'filler{i}' for i in range(4)]
+    for filler in fillers:
+        filler.touch()
+    rig.start()
+    rig.popen(*rig.cli, 'record', f'{room.mount}/trace', '--size', '1M', '--interval', '1s')
+    time.sleep(2)
+    assert not list(folder.iterdir())
+    fillers[0].unlink()
+    wait_until_true(lambda: any(f.stat().st_size for f in folder.iterdir()), 15, rig.describe)
+    (first,) = folder.iterdir()
+    assert lines_of(first)[0]['kind'] == 'header'
+
+
+def test_what_a_crash_has_damaged_takes_nothing_from_the_rest(row, rig, well):
+    row(injected='a trace with a line of NULs in it, beside one whose beginning is missing', holds=['the rest is replayed, and it is said'])
+    p = rig.partition('sick', size=256 * MIB)
+    rig.start()
+    folder = rig.scratch / 'trace'
+    recorder = rig.popen(*rig.cli, 'record', folder, '--size', '64M', '--interval', '1s')
+    wait_until_true(lambda: list(folder.glob('trace-*.jsonl')), 10, rig.describe)
+    p.start_writer(bytes_per_sec=20_000_000)
+    wait_until_true(lambda: rig.events('act-done', p), 30, rig.describe)
+    p.stop_writer()
+    recorder.signal(signal.SIGTERM)
+    (trace,) = folder.glob('trace-*.jsonl')
+    whole = replay(rig, folder)
+    lines = trace.read_bytes().splitlines(keepends=True)
+    trace.write_bytes(b''.join(lines[:5]) + bytes(40) + b'\n' + b''.join(lines[5:]))
+    (folder / 'trace-20200101T000000Z-000.jsonl').write_bytes(b''.join(lines[3:6]))
+    done = rig.diskbrake('replay', '--json', folder, check=False)
+    assert done.returncode == 1 and 'expected a header first' in done.stderr and trace.name in done.stderr, done
+    assert [json.loads(line) for line in done.stdout.splitlines()] == whole

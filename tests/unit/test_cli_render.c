@@ -42,7 +42,7 @@
         "{'mount':'/srv','roots':['/srv'],'level':'warning','reason':'forecast','level_since_sec':42,'state':'guarding',"\
         "'state_detail':'','total_bytes':107374182400,'avail_bytes':53687091200,'fill_bps':104857600,"      \
         "'time_to_full_sec':[300,720],'act_below_bytes':10737418240,'target_bytes':16106127360,'logs_total':0,'logs':[],"\
-        "'filling':{'shape':'straight','since_sec':500,'taken':53687091200,'survived':false,'alarmed':true},"\
+        "'filling':{'shape':'straight','since_sec':500,'taken':53687091200,'free_before':107374182400,'survived':false,'alarmed':true},"\
         "'levels':[{'level':'critical','below_bytes':10737418240,'within_sec':600}],'away_sec':30,"         \
         "'survey':{'age_sec':12,'window_sec':0.5,'complete':true,'causes':["                                \
         "{'cause':'volume','says':'the volume `pgdata` of `db`','details':'base/16384/2619, by postgres (pid 812), 91 MiB/s',"\
