@@ -130,17 +130,11 @@ static LogReaders *find_segment(const Scan *s, const char *link, const struct st
 
 /* ---- one process --------------------------------------------------------------------------------------------- */
 
-/* The name it goes by: up to 15 bytes that it may have chosen itself. Read only of those that are found. */
+/* Read only of those that are found. */
 static void learn_command(Scan *s) {
-        char text[64];
-        ssize_t n;
-
         if (s->command[0])
                 return;
-        n = process_read(s->process_fd, "comm", text, sizeof(text));
-        while (n > 0 && text[n - 1] == '\n')
-                n--;
-        (void) text_sanitize(s->command, sizeof(s->command), n > 0 ? text : "?", n > 0 ? (size_t) n : 1);
+        process_read_command(s->process_fd, s->command, sizeof(s->command));
         /* Our own processes look at the logs for a moment, and `diskbrake logs` reads across whatever is cut. */
         s->is_ours = strncmp(s->command, "dbrk-", strlen("dbrk-")) == 0 || streq(s->command, "diskbrake");
 }

@@ -4,6 +4,7 @@
 
 #include "macros.h"
 #include "process.h"
+#include "text.h"
 
 ssize_t process_read(int process_fd, const char *name, char *buf, size_t n_max) {
         _cleanup_close_ int fd = openat(process_fd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW);
@@ -23,6 +24,15 @@ ssize_t process_read(int process_fd, const char *name, char *buf, size_t n_max) 
         }
         buf[used] = 0;
         return (ssize_t) used;
+}
+
+void process_read_command(int process_fd, char *buf, size_t n_max) {
+        char text[64];
+        ssize_t n = process_read(process_fd, "comm", text, sizeof(text));
+
+        while (n > 0 && text[n - 1] == '\n')
+                n--;
+        (void) text_sanitize(buf, n_max, n > 0 ? text : "?", n > 0 ? (size_t) n : 1);
 }
 
 /* Counted behind the command, which may hold blanks and brackets. */

@@ -2,7 +2,6 @@
 
 #include "process.h"
 #include "survey_internal.h"
-#include "text.h"
 
 static bool is_same(const Cause *a, const Cause *b) {
         if (a->kind != b->kind || !streq(a->container, b->container) || !streq(a->name, b->name))
@@ -45,15 +44,8 @@ static uint16_t gather(Survey *s, const Cause *one) {
 }
 
 static void learn_command(SurveySubject *p) {
-        char text[64];
-        ssize_t n;
-
-        if (p->command[0])
-                return;
-        n = process_read(p->process_fd, "comm", text, sizeof(text));
-        while (n > 0 && text[n - 1] == '\n')
-                n--;
-        (void) text_sanitize(p->command, sizeof(p->command), n > 0 ? text : "?", n > 0 ? (size_t) n : 1);
+        if (!p->command[0])
+                process_read_command(p->process_fd, p->command, sizeof(p->command));
 }
 
 void survey_causes_learn_cgroup(SurveySubject *p) {

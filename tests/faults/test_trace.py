@@ -25,14 +25,20 @@ def n_raised(changes):
     return sum(c['level'] in LOUD and c['from'] not in LOUD for c in changes)
 
 
+def start_recorder(rig):
+    """Into a ring of its own; it has begun."""
+    folder = rig.scratch / 'trace'
+    recorder = rig.popen(*rig.cli, 'record', folder, '--size', '64M', '--interval', '1s')
+    wait_until_true(lambda: list(folder.glob('trace-*.jsonl')), 10, rig.describe)
+    return recorder, folder
+
+
 def test_a_flood_is_recorded_and_comes_out_the_same_when_it_is_replayed(row, rig, well):
     row(injected='a log floods a partition with 20 MB/s while `diskbrake record` runs',
         holds=['the replay raises what was raised, within a second', 'no line of the log is in the trace', VALID])
     p = rig.partition('sick', size=256 * MIB)
     rig.start()
-    folder = rig.scratch / 'trace'
-    recorder = rig.popen(*rig.cli, 'record', folder, '--size', '64M', '--interval', '1s')
-    wait_until_true(lambda: list(folder.glob('trace-*.jsonl')), 10, rig.describe)
+    recorder, folder = start_recorder(rig)
     p.start_writer(bytes_per_sec=20_000_000)
     wait_until_true(lambda: rig.events('act-done', p), 30, rig.describe)
     time.sleep(3)
@@ -116,9 +122,7 @@ def test_what_a_crash_has_damaged_takes_nothing_from_the_rest(row, rig, well):
     row(injected='a trace with a line of NULs in it, beside one whose beginning is missing', holds=['the rest is replayed, and it is said'])
     p = rig.partition('sick', size=256 * MIB)
     rig.start()
-    folder = rig.scratch / 'trace'
-    recorder = rig.popen(*rig.cli, 'record', folder, '--size', '64M', '--interval', '1s')
-    wait_until_true(lambda: list(folder.glob('trace-*.jsonl')), 10, rig.describe)
+    recorder, folder = start_recorder(rig)
     p.start_writer(bytes_per_sec=20_000_000)
     wait_until_true(lambda: rig.events('act-done', p), 30, rig.describe)
     p.stop_writer()
