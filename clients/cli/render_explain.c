@@ -299,7 +299,7 @@ static void say_acts(Page *page) {
         char below[UNITS_TEXT_MAX], target[UNITS_TEXT_MAX], state[32], detail[512];
 
         (void) render_field(page->style, page->partition, "state", state, sizeof(state));
-        if (streq(state, "blind"))
+        if (streq(state, "blind") || render_bytes(page->partition, "total_bytes") == 0)
                 return; /* said first */
         Text text = add(page, "acts");
         uint64_t paused_usec = render_span(page->partition, "paused_for_sec");

@@ -185,6 +185,55 @@ static void what_grows_beside_logs_is_named_in_status_and_explained(void **state
         cJSON_Delete(json);
 }
 
+static void check_explained(const char *text, const char *expected) {
+        cJSON *json = json_of(text);
+        char *page = NULL;
+        size_t n;
+        FILE *out = open_memstream(&page, &n);
+
+        render_explain(out, &ascii, json);
+        (void) fclose(out);
+        check_text(page, expected);
+        free(page);
+        cJSON_Delete(json);
+}
+
+static void what_is_not_so_is_not_explained(void **state) {
+        (void) state;
+        /* What it knows is old. */
+        check_explained("{'mount':'/srv','level':'ok','reason':'none','state':'blind','state_detail':'blind: a watcher is stuck in statvfs "
+                        "since 14 s','total_bytes':107374182400,'avail_bytes':53687091200,'fill_bps':0,'logs':[],"
+                        "'levels':[{'level':'notice','below_bytes':26843545600,'within_sec':86400}],'away_sec':30}",
+                "/srv is not being seen; it was at ok.\n"
+                "\n"
+                "blind     The guard does not see it now: a watcher is stuck in statvfs since 14\n"
+                "          s. All that follows is what it saw last.\n"
+                "space     50 GiB of 100 GiB are free, 50 %.\n"
+                "pace      It does not fill.\n"
+                "worse     notice begins below 25 GiB free, or full within 24 h.\n");
+        /* A level that is only kept, and a pause. */
+        check_explained("{'mount':'/srv','level':'warning','reason':'forecast','level_since_sec':600,'state':'guarding','state_detail':'',"
+                        "'total_bytes':107374182400,'avail_bytes':96636764160,'fill_bps':0,'act_below_bytes':10737418240,"
+                        "'target_bytes':16106127360,'paused_for_sec':300,'filling':null,'logs':[],'levels':["
+                        "{'level':'critical','below_bytes':10737418240,'within_sec':600}],'away_sec':900}",
+                "/srv is at warning, for 10 min now.\n"
+                "\n"
+                "space     90 GiB of 100 GiB are free, 90 %.\n"
+                "pace      It does not fill.\n"
+                "shape     What raised it does not go on: warning is kept until that was so for\n"
+                "          long enough.\n"
+                "worse     critical begins below 10 GiB free, or full within 10 min.\n"
+                "better    warning is left once its cause was gone for 15 min: longer than at\n"
+                "          first, since it came back before.\n"
+                "acts      Nothing is freed for another 5 min, by a pause; alerts go on.\n");
+        /* Nothing was seen yet. */
+        check_explained("{'mount':'/srv','level':'ok','reason':'none','state':'guarding','state_detail':'','total_bytes':0,'avail_bytes':0,"
+                        "'fill_bps':0,'logs':[],'levels':[{'level':'notice','below_bytes':0,'within_sec':86400}],'away_sec':30}",
+                "/srv is at ok, for 0 s now.\n"
+                "\n"
+                "space     It has not been measured yet.\n");
+}
+
 static void blind_is_said_first_and_never_looks_calm(void **state) {
         (void) state;
         check_status(&ascii, GUARD("enforce", CALM "," BLIND, "", ""),
@@ -521,6 +570,7 @@ int main(void) {
                 cmocka_unit_test(a_calm_host_says_ok_in_the_first_line),
                 cmocka_unit_test(a_flood_says_when_it_is_full_and_who_it_is),
                 cmocka_unit_test(what_grows_beside_logs_is_named_in_status_and_explained),
+                cmocka_unit_test(what_is_not_so_is_not_explained),
                 cmocka_unit_test(blind_is_said_first_and_never_looks_calm),
                 cmocka_unit_test(what_cannot_act_says_so_with_the_level),
                 cmocka_unit_test(a_host_without_docker_is_told_what_to_do),
