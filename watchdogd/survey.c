@@ -37,6 +37,8 @@ static SurveyPlace find_place(SurveySubject *p) {
                         return place;
         }
         place.cause.likely = true;
+        survey_causes_learn_cgroup(p);
+        memcpy(place.cause.container, p->container, sizeof(place.cause.container));
         return place;
 }
 

@@ -100,7 +100,9 @@ static const SurveyMount *look_at_file(SurveySubject *p, int dir_fd, const char 
                 return NULL;
         mount = mount_of(p, number);
         if (!mount) {
-                p->process->is_ambiguous = p->process->is_ambiguous || is_writable;
+                /* A device is no place where that may have gone. */
+                bool is_disk = strncmp(link, "/dev/", strlen("/dev/")) != 0;
+                p->process->is_ambiguous = p->process->is_ambiguous || (is_writable && is_disk);
                 return NULL;
         }
         (void) snprintf(path, sizeof(path), "fd/%.12s", number);
