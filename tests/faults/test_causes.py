@@ -9,7 +9,7 @@ import time
 
 from archives import wait_until_true
 from matrix import ALERTED
-from rig import Inside, MIB, wait_for
+from rig import Inside, MIB, inner_pid, wait_for
 
 PACE = 6_000_000
 
@@ -67,11 +67,17 @@ def fill_but(rig, p, percent):
     rig.run('fallocate', '-l', status['avail_bytes'] - status['total_bytes'] * percent // 100, f'{p.mount}/quiet')
 
 
-def test_a_volume_that_grows_is_named_with_the_file_and_who_writes_it(row, rig):
-    row(injected='a database in a container fills its volume', holds=[ALERTED, 'the alert names volume, container, file and process'])
+def begin(rig):
+    """A guarded partition of which 60 % are left."""
     p = rig.partition('sick', size=256 * MIB)
     rig.start()
     fill_but(rig, p, 60)
+    return p
+
+
+def test_a_volume_that_grows_is_named_with_the_file_and_who_writes_it(row, rig):
+    row(injected='a database in a container fills its volume', holds=[ALERTED, 'the alert names volume, container, file and process'])
+    p = begin(rig)
     Grower(rig, 'hold', '/data/base.sst', 'postgres', before=in_container(p))
     cause = first_cause(rig, p)
     assert (cause['cause'], cause['name'], cause['path']) == ('volume', 'pgdata', 'base.sst'), cause
@@ -94,9 +100,7 @@ def test_a_volume_that_grows_is_named_with_the_file_and_who_writes_it(row, rig):
 
 def test_a_write_layer_that_grows_is_told_from_a_volume(row, rig):
     row(injected='a container fills its own root', holds=['the write layer of that container is named'])
-    p = rig.partition('sick', size=256 * MIB)
-    rig.start()
-    fill_but(rig, p, 60)
+    p = begin(rig)
     Grower(rig, 'hold', '/var/core.dump', 'crasher', before=in_container(p))
     cause = first_cause(rig, p)
     assert (cause['cause'], cause['container'], cause['path']) == ('write-layer', 'sick-web', '/var/core.dump'), cause
@@ -105,9 +109,7 @@ def test_a_write_layer_that_grows_is_told_from_a_volume(row, rig):
 
 def test_a_folder_of_the_host_that_a_container_fills_is_named_as_the_host_knows_it(row, rig):
     row(injected='a container fills a folder that is bound into it', holds=['the folder of the host is named'])
-    p = rig.partition('sick', size=256 * MIB)
-    rig.start()
-    fill_but(rig, p, 60)
+    p = begin(rig)
     rig.run('mkdir', '-p', f'{p.mount}/spool')
     Grower(rig, 'hold', '/srv/queue', 'mailer', before=in_container(p, f'{p.mount}/spool'))
     cause = first_cause(rig, p)
@@ -117,9 +119,7 @@ def test_a_folder_of_the_host_that_a_container_fills_is_named_as_the_host_knows_
 
 def test_a_deleted_file_that_somebody_holds_open_is_named_with_that_process(row, rig):
     row(injected='a process writes to a file that it has deleted', holds=['the process is named, and what it holds in all'])
-    p = rig.partition('sick', size=256 * MIB)
-    rig.start()
-    fill_but(rig, p, 60)
+    p = begin(rig)
     Grower(rig, 'deleted', f'{p.mount}/secret', 'java')
     cause = wait_for(lambda: next((c for c in survey(p)['causes'] if c['held_bytes'] > 0), None), 30, 0.2, rig.describe)
     assert (cause['cause'], cause['command'], cause['path']) == ('deleted', 'java', f'{p.mount}/secret'), cause
@@ -131,9 +131,7 @@ def test_a_deleted_file_that_somebody_holds_open_is_named_with_that_process(row,
 def test_many_small_files_are_laid_to_who_writes_them(row, rig):
     row(injected='an unpacking dockerd makes many small files below overlay2; a shell does so by programs that end at once',
         holds=['images are named by the files in its hands', 'the shell is named as probable'])
-    p = rig.partition('sick', size=256 * MIB)
-    rig.start()
-    fill_but(rig, p, 60)
+    p = begin(rig)
     rig.run('mkdir', '-p', f'{p.root}/overlay2/abc/diff', f'{p.mount}/jobs')
     unpacking = Grower(rig, 'small', f'{p.root}/overlay2/abc/diff', 'docker-untar')
     cause = first_cause(rig, p)
@@ -149,9 +147,7 @@ def test_many_small_files_are_laid_to_who_writes_them(row, rig):
 def test_who_writes_much_and_takes_nothing_is_not_accused(row, rig):
     row(injected='beside a volume that grows, a database writes ten times as much to where it has written before',
         holds=['the volume alone is named'])
-    p = rig.partition('sick', size=256 * MIB)
-    rig.start()
-    fill_but(rig, p, 60)
+    p = begin(rig)
     Grower(rig, 'inplace', f'{p.mount}/tables', 'database', bytes_per_sec=40_000_000)
     Grower(rig, 'hold', '/data/base.sst', 'postgres', before=in_container(p))
     cause = first_cause(rig, p)
@@ -195,9 +191,7 @@ def test_who_writes_to_another_disk_is_not_accused(row, rig):
 
 def test_a_log_of_its_own_hides_nobody(row, rig):
     row(injected='a job with its own quiet log open fills the partition by programs that end at once', holds=['it is named'])
-    p = rig.partition('sick', size=256 * MIB)
-    rig.start()
-    fill_but(rig, p, 60)
+    p = begin(rig)
     rig.run('mkdir', f'{p.mount}/jobs')
     Grower(rig, 'spawn', f'{p.mount}/jobs', 'batch', before=['sh', '-c', f'exec 2> {p.mount}/batch.log; exec "$@"', 'sh'])
     assert first_cause(rig, p)['command'] == 'batch', survey(p)
@@ -238,9 +232,7 @@ def test_the_view_of_the_unit_changes_no_names(row, rig):
 def test_a_namespace_full_of_mounts_costs_no_more_than_its_part(row, rig):
     row(injected='somebody has mounted 4,000 folders in a namespace of his own, and writes there',
         holds=['who fills the partition is found, within the budget'])
-    p = rig.partition('sick', size=256 * MIB)
-    rig.start()
-    fill_but(rig, p, 60)
+    p = begin(rig)
     script = ('mount --make-rprivate /; for i in $(seq 4000); do mkdir -p /run/m$((i % 10)); mount --bind /run/m$((i % 10)) /run/m$((i % 10)); '
               'done; exec "$@"')
     Grower(rig, 'hold', f'{p.mount}/small', 'mounter', bytes_per_sec=100_000, before=['unshare', '--mount', 'sh', '-c', script, 'sh'])
@@ -252,9 +244,7 @@ def test_a_namespace_full_of_mounts_costs_no_more_than_its_part(row, rig):
 
 def test_names_that_others_chose_do_no_harm(row, rig):
     row(injected='volume, file and process have control characters and JSON in their names', holds=['the entries are whole and clean'])
-    p = rig.partition('sick', size=256 * MIB)
-    rig.start()
-    fill_but(rig, p, 60)
+    p = begin(rig)
     folder = f'{p.root}/volumes/ev"il\nPRIORITY=0\x1b[2J/_data'
     rig.run('mkdir', '-p', folder)
     Grower(rig, 'hold', f'{folder}/\u202eabc\n' + 'x' * 240, 'a\nb\x1b[1m"')
@@ -294,26 +284,18 @@ def test_a_dead_mount_of_somebody_else_holds_up_no_survey(row, rig):
 
 def test_a_surveyor_that_hangs_costs_that_knowledge_alone(row, rig):
     row(injected='the surveyor is stopped (SIGSTOP)', holds=['said once', ALERTED, 'logs are freed all the same'])
-    p = rig.partition('sick', size=256 * MIB)
-    rig.start()
-    fill_but(rig, p, 60)
+    p = begin(rig)
     Grower(rig, 'hold', f'{p.mount}/dump', 'mysqldump', bytes_per_sec=3_000_000)
     surveyors = wait_for(lambda: rig.pids('surveyor'), 30, 0.002, rig.describe)
-    rig.run('kill', '-STOP', str(inner(surveyors[0])))
+    rig.run('kill', '-STOP', inner_pid(surveyors[0]))
     rig.wait_event('notice', p, 'looking what grows beside the logs failed', timeout=30)
     p.start_writer(bytes_per_sec=20_000_000)
     wait_until_true(lambda: rig.events('act-done', p), 40, rig.describe)
     assert len(rig.events('notice', p)) == 1, rig.events('notice', p)
 
 
-def inner(pid):
-    from rig import inner_pid
-    return inner_pid(pid)
-
-
-def test_the_budget_is_kept(row, rig):
-    row(injected='a slow fill, with the shipped share of the processor, and with none',
-        holds=['the mean of what surveys take stays within it', 'with none nobody looks'])
+def test_with_no_budget_nobody_looks(row, rig):
+    row(injected='a fill that no log explains, with [Attribution] CPU=0', holds=[ALERTED, 'no surveyor is sent'])
     p = rig.partition('sick', size=256 * MIB)
     rig.start(extra='[Attribution]\nCPU=0\n')
     fill_but(rig, p, 60)
